@@ -1,0 +1,30 @@
+"""Supervised actors on trio: the ground floor, which knows nothing of trading."""
+
+from runtime.actor import Actor as Actor
+from runtime.cell import BRUTAL as BRUTAL
+from runtime.cell import Ignore as Ignore
+from runtime.cell import Refuse as Refuse
+from runtime.mailbox import Conflate as Conflate
+from runtime.mailbox import DropOldest as DropOldest
+from runtime.mailbox import Mailbox as Mailbox
+from runtime.mailbox import MailboxPolicy as MailboxPolicy
+from runtime.mailbox import Reject as Reject
+from runtime.messages import message as message
+from runtime.node import Runtime as Runtime
+from runtime.node import open_runtime as open_runtime
+from runtime.reasons import Failed as Failed
+from runtime.reasons import Killed as Killed
+from runtime.reasons import Normal as Normal
+from runtime.reasons import Reason as Reason
+from runtime.reasons import Shutdown as Shutdown
+from runtime.ref import Name as Name
+from runtime.ref import Ref as Ref
+from runtime.spec import AutoShutdown as AutoShutdown
+from runtime.spec import Backoff as Backoff
+from runtime.spec import Child as Child
+from runtime.spec import DynamicSupervisor as DynamicSupervisor
+from runtime.spec import Restart as Restart
+from runtime.spec import Strategy as Strategy
+from runtime.spec import Supervisor as Supervisor
+from runtime.supervisor import SupervisorRef as SupervisorRef
+from runtime.world import World as World

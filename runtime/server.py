@@ -1,0 +1,517 @@
+"""How an actor serves: it drains its mailbox, answers calls, and dies of what it did not expect."""
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+from trio.lowlevel import checkpoint, current_task, wait_task_rescheduled
+
+from runtime.actor import Actor
+from runtime.calls import DEFAULT_SECONDS, INFINITY, Call, Reply, check_cycle
+from runtime.cell import Cell, current_cell
+from runtime.crash import CrashReport, redact_message, redact_state
+from runtime.deadlines import deadline_of
+from runtime.errors import ActorError, ActorGone, BadMessage, CallTimeout, InvalidSpec, MailboxFull
+from runtime.events import EventKind
+from runtime.mailbox import Conflate, DropOldest, Mailbox
+from runtime.messages import Message, MessageTable, message_of
+from runtime.monitors import Down, Monitor
+from runtime.reasons import Normal, Reason
+from runtime.ref import Name, Ref
+from runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from runtime.node import Runtime
+    from runtime.supervisor import SupervisorCell
+
+# One entry of a mailbox. A plain tuple: half the price of a cast is making this.
+Item = tuple[Message, tuple[Any, ...], dict[str, Any], Call | None]
+
+BATCH = 64  # messages handled between two checkpoints
+SLOW_SECONDS = 1.0  # a call that took longer is an event
+
+_tables: dict[type, MessageTable] = {}
+_ON_DOWN = message_of(Actor.on_down)
+
+
+async def _newest(actor: Actor, key: object) -> None:
+    await actor._cell.handle_newest(key)  # noqa: SLF001 - the cell and its actor are one thing in two classes
+
+
+_NEWEST = message_of(_newest)
+
+
+class ActorCell(Cell):
+    """One instance of an actor."""
+
+    __slots__ = (
+        "_conflated",
+        "_continues",
+        "_deferred",
+        "_held",
+        "_name",
+        "_start",
+        "actor",
+        "attention",
+        "current",
+        "full",
+        "handled",
+        "mailbox",
+        "since",
+        "suspended",
+        "table",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        parent: "SupervisorCell | None",
+        child_id: str,
+        instance: int,
+        limit: float,
+        start: Callable[[], Actor],
+        name: object,
+    ) -> None:
+        super().__init__(runtime, parent, child_id, instance, limit)
+        self._start = start
+        self._name = name
+        self._continues: deque[Item] | None = None
+        self._conflated: dict[object, Item] | None = None
+        self._deferred: dict[Call, None] | None = None
+        self._held: tuple[Call, object] | None = None
+        self.actor: Actor
+        self.mailbox: Mailbox[Item]
+        self.table: MessageTable
+        self.attention = False  # something other than the next data message wants to be looked at
+        self.suspended = False
+        self.current: Item | None = None
+        self.full = False  # a mailbox_full event was told for this congestion
+        self.since = math.inf
+        self.handled = 0
+        self.timers: dict[Timer | Ticker, None] | None = None
+
+    # Life.
+
+    async def begin(self) -> None:
+        """Makes the actor, gives it its name and runs on_start."""
+        actor = self._start()
+        if not isinstance(actor, Actor):
+            raise InvalidSpec(f"{self.path}: start", actor, "a function that returns an Actor")
+        cls = type(actor)
+        self.actor = actor
+        actor._cell = self  # noqa: SLF001 - the cell and its actor are one thing in two classes
+        table = _tables.get(cls)
+        if table is None:
+            table = _tables[cls] = MessageTable(cls, Actor)
+        self.table = table
+        self.mailbox = Mailbox(cls.mailbox)
+        if isinstance(cls.mailbox.overflow, Conflate):
+            self._conflated = {}
+        if self._name is not None:
+            self.runtime.registry.register(self._name, self.ref)
+        await actor.on_start()
+
+    async def serve(self) -> None:
+        """Handles messages until a stop is asked for."""
+        self.attention = True
+        while await self._attend():
+            await self._drain()
+
+    async def finish(self, reason: Reason) -> None:
+        """Runs on_stop, then hands over the reply that waited for it."""
+        await self.actor.on_stop(reason)
+        if self._held is not None:
+            call, result = self._held
+            call.answer(result)
+
+    async def _attend(self) -> bool:
+        """Sees to everything but data messages, waits if there is nothing to do; False ends the service."""
+        mailbox = self.mailbox
+        while True:
+            self.attention = False
+            if self.stop_reason is not None:
+                return False
+            if self._continues:
+                await self._handle(self._continues.popleft())
+                self.attention = True
+            elif self.suspended:
+                await mailbox.park()
+            elif mailbox.control:
+                await self._handle(mailbox.control.popleft())
+                self.attention = True
+            elif mailbox.data:
+                return True
+            elif self.full:
+                self.full = False
+            else:
+                await mailbox.park()
+
+    async def _handle(self, item: Item) -> None:
+        await self._drain(deque((item,)))
+        if self.handled % BATCH == 0:
+            await checkpoint()
+
+    async def _drain(self, items: deque[Item] | None = None) -> None:  # noqa: C901, PLR0912 - the one hot loop
+        """Handles data messages in batches until there are none or something else wants attention."""
+        mailbox, actor = self.mailbox, self.actor
+        data = mailbox.data if items is None else items
+        mailbox.most_waiting = max(mailbox.most_waiting, len(data))
+        clock = self.runtime.now
+        now = self.since = clock()
+        budget = BATCH
+        while data:
+            self.current = item = data.popleft()
+            message, args, kwargs, call = item
+            try:
+                if call is None:
+                    now = 0.0  # a later request must be measured against the clock again
+                    if message.is_async:
+                        await message.function(actor, *args, **kwargs)
+                    else:
+                        message.function(actor, *args, **kwargs)
+                elif call.task is not None and call.deadline > (now := now or clock()):
+                    result = message.function(actor, *args, **kwargs)
+                    if message.is_async:
+                        result = await result
+                    if self.stop_reason is None and not call.deferred:
+                        call.answer(result)
+                    elif not call.deferred:
+                        self._held = (call, result)
+                    end = clock()
+                    if end - now > SLOW_SECONDS:
+                        self.emit(EventKind.CALL_SLOW, detail=f"{message.name} took {end - now:.3f} s")
+                    now = self.since = end
+            except Exception as error:  # noqa: BLE001 - sorted into declared, the sender's, and a crash
+                self._sort_out(error, item)
+            self.handled += 1
+            if mailbox.senders:
+                mailbox.made_room()
+            if self.attention:
+                break
+            budget -= 1
+            if not budget:
+                budget = BATCH
+                await checkpoint()
+                now = self.since = clock()
+        self.current = None
+
+    def _sort_out(self, error: Exception, item: Item) -> None:
+        message, _, _, call = item
+        if isinstance(error, TypeError) and _raised_by_binding(error):
+            bad = BadMessage(self.path, message.name, error)
+            if call is not None:
+                call.fail(bad)
+            self.emit(EventKind.BAD_MESSAGE, detail=str(bad))
+        elif call is not None and isinstance(error, self.actor.expects):
+            call.fail(error)
+        else:
+            raise error
+
+    def fail_waiting(self, reason: Reason) -> None:
+        """Refuses what waits and what was deferred; the held reply is kept for after the clean-up."""
+        for timer in tuple(self.timers or ()):
+            timer.cancel()
+        mailbox = getattr(self, "mailbox", None)
+        if mailbox is None:
+            return
+        left: list[Item] = mailbox.close()
+        if self.current is not None:
+            left.append(self.current)
+        for message, _, _, call in left:
+            if call is not None and (self._held is None or call is not self._held[0]):
+                call.fail(ActorGone(self.path, message.name, reason))
+        for call in tuple(self._deferred or ()):
+            call.fail(ActorGone(self.path, call.method, reason))
+        if self.exit is not None and self._held is not None:
+            self._held[0].fail(ActorGone(self.path, self._held[0].method, reason))
+
+    def nudge(self) -> None:
+        """Wakes the loop so that it sees a stop."""
+        self.attention = True
+        mailbox = getattr(self, "mailbox", None)
+        if mailbox is not None:
+            mailbox.wake()
+
+    def report(self, error: BaseException) -> CrashReport:
+        """The crash report for an error; see runtime.crash for what it hides."""
+        actor = getattr(self, "actor", None)
+        current = self.current
+        return CrashReport(
+            path=self.path,
+            instance=self.instance,
+            error=error,
+            message=redact_message(current[0], current[1], current[2]) if current is not None else None,
+            state=redact_state(actor, actor.safe) if actor is not None else {},
+            waiting=len(self.mailbox.data) if actor is not None else 0,
+        )
+
+    # What senders use.
+
+    async def call(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Sends a request and waits for its answer; see Ref.call."""
+        message = self.table.get(method) or self.table.find(self.path, method)
+        if self.stop_reason is not None:
+            raise ActorGone(self.path, message.name, self.exit or self.stop_reason)
+        task = current_task()
+        deadline = deadline_of(task)
+        caller = current_cell.get()
+        if caller is not None:
+            if caller.task is task:
+                check_cycle(caller, self, message.name)
+            else:
+                caller = None  # a helper task may wait: its actor goes on
+        inherited = INFINITY if caller is None else caller.inherited_deadline
+        call = Call(task, self, message.name, deadline)
+        if deadline == INFINITY or inherited < deadline:
+            now = self.runtime.now()
+            call.deadline = min(inherited, now + DEFAULT_SECONDS if deadline == INFINITY else deadline)
+            call.seconds = call.deadline - now
+            call.bucket = bucket = self.runtime.timers.bucket(call.deadline)
+            bucket[call] = None
+        item = (message, args, kwargs, call)
+        if caller is not None:
+            caller.waiting_on = (self, message.name)
+        try:
+            if message.control:
+                self._put_control(item)
+            elif not self.mailbox.put(item):
+                await self._put_when_room(item, call)
+            await wait_task_rescheduled(call.abort)
+        finally:
+            if caller is not None:
+                caller.waiting_on = None
+        if call.error is not None:
+            raise call.error
+        return call.result
+
+    def cast(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Sends without waiting; see Ref.cast."""
+        message = self.table.get(method) or self.table.find(self.path, method)
+        if self.stop_reason is not None:
+            self.emit(EventKind.CAST_LOST, self.exit or self.stop_reason, message.name)
+        elif message.control:
+            self._put_control((message, args, kwargs, None))
+        elif self._conflated is not None or not self.mailbox.put((message, args, kwargs, None)):
+            self._put_by_policy((message, args, kwargs, None))
+
+    # What a full mailbox means.
+
+    def _put_control(self, item: Item) -> None:
+        if not self.mailbox.put_control(item):
+            raise self._refuse(item[0], self.mailbox.policy.control_capacity)
+        self.attention = True
+
+    async def _put_when_room(self, item: Item, call: Call) -> None:
+        with trio.CancelScope(deadline=call.deadline) as scope:
+            while not self.mailbox.put(item):
+                await self.mailbox.room()
+                if self.mailbox.closed:
+                    raise ActorGone(self.path, call.method, self.exit or self.stop_reason or Normal())
+        if scope.cancelled_caught:
+            raise CallTimeout(self.path, call.method, DEFAULT_SECONDS)
+
+    def _put_by_policy(self, item: Item) -> None:
+        policy, mailbox = self.mailbox.policy, self.mailbox
+        if isinstance(policy.overflow, Conflate) and self._conflate(policy.overflow, item):
+            return
+        if isinstance(policy.overflow, DropOldest) and mailbox.drop_oldest(lambda waiting: waiting[3] is None):
+            self._tell_full(item[0])
+        if not mailbox.put(item):
+            raise self._refuse(item[0], policy.capacity)
+
+    def _conflate(self, overflow: Conflate, item: Item) -> bool:
+        """Whether the item has replaced a waiting one; if not, its place is remembered for the next."""
+        message, args, kwargs, _ = item
+        key = overflow.key(message.name, *args, **kwargs)
+        newest = self._conflated
+        if key is None or newest is None:
+            return False
+        if key in newest:
+            newest[key] = item
+            self.mailbox.conflated += 1
+            return True
+        if not self.mailbox.put((_NEWEST, (key,), {}, None)):
+            return False
+        newest[key] = item
+        return True
+
+    async def handle_newest(self, key: object) -> None:
+        """Handles the newest of the messages that were conflated under a key."""
+        newest = self._conflated
+        if newest is not None:
+            self.current = item = newest.pop(key)
+            result = item[0].function(self.actor, *item[1], **item[2])
+            if item[0].is_async:
+                await result
+
+    def _refuse(self, message: Message, capacity: int) -> MailboxFull:
+        self.mailbox.refused += 1
+        self._tell_full(message)
+        return MailboxFull(self.path, message.name, capacity)
+
+    def _tell_full(self, message: Message) -> None:
+        if not self.full:
+            self.full = True
+            self.emit(EventKind.MAILBOX_FULL, detail=f"{message.name} met {self.mailbox.policy}")
+
+    # What the actor itself uses.
+
+    @property
+    def ref(self) -> Ref[Any]:
+        """The reference to this instance, always the same."""
+        if self._ref is None:
+            self._ref = Ref(self)
+        return self._ref
+
+    @property
+    def inherited_deadline(self) -> float:
+        """Until when the caller of the message in work waits."""
+        call = self.current[3] if self.current is not None else None
+        return call.deadline if call is not None else INFINITY
+
+    def continue_with(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """See Actor.continue_with."""
+        if self._continues is None:
+            self._continues = deque()
+        self._continues.append((self.table.find(self.path, method), args, kwargs, None))
+        self.attention = True
+
+    def defer(self) -> Reply:
+        """See Actor.defer; in a cast the answer goes nowhere."""
+        call = self.current[3] if self.current is not None else None
+        if call is None:
+            return Reply(Call(None, self, "cast", math.inf), {})
+        if self._deferred is None:
+            self._deferred = {}
+        call.deferred = True
+        self._deferred[call] = None
+        return Reply(call, self._deferred)
+
+    def spawn(self, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]) -> Callable[[], None]:
+        """See Actor.spawn."""
+        if self.parent is None or self.parent.nursery is None:
+            raise ActorError(f"{self.path}: spawn() works only while the actor lives under a supervisor")
+        scope = trio.CancelScope()
+        if self.helpers is None:
+            self.helpers = set()
+        self.helpers.add(scope)
+        self.parent.nursery.start_soon(self._help, scope, function, args, name=f"{self.path} helper")
+        return partial(scope.cancel, reason="cancelled by its actor")
+
+    async def _help(
+        self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]
+    ) -> None:
+        try:
+            with scope:
+                await function(*args)
+        except Exception as error:  # noqa: BLE001 - a helper's error is its actor's
+            self.crash(error)
+        finally:
+            self.helper_gone(scope)
+
+    def tick(self, item: Item, *, must_arrive: bool = False) -> None:
+        """Puts a message of the runtime's own making into the mailbox."""
+        message = item[0]
+        if self.stop_reason is not None:
+            return
+        if must_arrive:
+            self.mailbox.force(item)
+        elif message.control:
+            self._put_control(item)
+        elif not self.mailbox.put(item):
+            self._tell_full(message)
+            self.emit(EventKind.TIMER_LOST, detail=message.name)
+
+    def send_after(
+        self, seconds: float, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Timer:
+        """See Actor.send_after."""
+        item: Item = (self.table.find(self.path, method), args, kwargs, None)
+        timer = self.runtime.timers.after(seconds, lambda: self._fire(timer, item))
+        self._keep(timer)
+        return timer
+
+    def _fire(self, timer: Timer, item: Item) -> None:
+        if self.timers is not None:
+            self.timers.pop(timer, None)
+        self.tick(item)
+
+    def _keep(self, timer: "Timer | Ticker") -> None:
+        if self.timers is None:
+            self.timers = {}
+        self.timers[timer] = None
+
+    def every(
+        self, seconds: float, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> "Ticker":
+        """See Actor.every."""
+        ticker = Ticker(self, seconds, (self.table.find(self.path, method), args, kwargs, None))
+        self._keep(ticker)
+        return ticker
+
+    def monitor(self, target: Ref[Any] | Name[Any]) -> Monitor:
+        """See Actor.monitor."""
+        watch = Monitor(target)
+        watch.begin(lambda reason: self.tick((_ON_DOWN, (Down(watch, target, reason),), {}, None), must_arrive=True))
+        return watch
+
+
+class Ticker:
+    """A repeating timer at a fixed rate; a tick is left out while the one before still waits in the mailbox."""
+
+    def __init__(self, cell: ActorCell, seconds: float, item: Item) -> None:
+        if not seconds > 0:
+            raise InvalidSpec(f"{cell.path}: every", seconds, "a number of seconds above 0")
+        self._cell = cell
+        self._seconds = seconds
+        self._item = item
+        self._waiting = False
+        self._due = trio.current_time()
+        self._message = attrs.evolve(_TICK, name=item[0].name, control=item[0].control, safe=item[0].safe)
+        self._timer: Timer | None = None
+        self._arm()
+
+    def _arm(self) -> None:
+        now = trio.current_time()
+        missed = max(math.floor((now - self._due) / self._seconds), 0)
+        self._due += self._seconds * (missed + 1)
+        self._timer = self._cell.runtime.timers.at(self._due, self._fire)
+
+    def _fire(self) -> None:
+        self._arm()
+        if not self._waiting and self._cell.exit is None:
+            self._waiting = True
+            self._cell.tick((self._message, (self,), {}, None))
+
+    async def handle(self) -> None:
+        """Runs the method of the tick."""
+        self._waiting = False
+        cell, (message, args, kwargs, _) = self._cell, self._item
+        cell.current = self._item
+        result = message.function(cell.actor, *args, **kwargs)
+        if message.is_async:
+            await result
+
+    def cancel(self) -> None:
+        """Ends the ticks."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._cell.timers is not None:
+            self._cell.timers.pop(self, None)
+
+
+async def _tick(_: Actor, ticker: Ticker) -> None:
+    await ticker.handle()
+
+
+_TICK = message_of(_tick)
+
+
+def _raised_by_binding(error: TypeError) -> bool:
+    """Whether the error arose in handing over the arguments, before any line of the method ran."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
