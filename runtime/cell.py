@@ -26,11 +26,11 @@ BRUTAL = 0.0  # a shutdown limit that skips the clean-up when a supervisor stops
 DEFAULT_LIMIT = 5.0
 
 
-class Refuse(Exception):  # noqa: N818 - raised by actors as a verb: "I refuse to start"
+class Refuse(Exception):
     """Raised in on_start: this actor cannot start; no crash report, `detail` is the reason."""
 
 
-class Ignore(Exception):  # noqa: N818 - as above
+class Ignore(Exception):
     """Raised in on_start: this actor is not needed; its supervisor goes on without it."""
 
 

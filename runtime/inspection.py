@@ -53,7 +53,7 @@ def inspect_cell(cell: Cell) -> Inspection:
         path=cell.path,
         instance=cell.instance,
         status=cell.status,
-        suspended=actor_cell is not None and actor_cell.suspended,
+        suspended=isinstance(cell, ActorCell | SupervisorCell) and cell.suspended,
         reason=cell.exit or cell.stop_reason,
         age=now - cell.started_at,
         state=redact_state(actor_cell.actor, actor_cell.actor.safe) if actor_cell is not None else {},
@@ -74,22 +74,28 @@ def _restarts(cell: Cell, now: float) -> int:
 
 
 def suspend(target: Ref[Any] | Name[Any]) -> None:
-    """Holds an actor still after its present message: messages queue up, calls time out, a stop still works."""
-    cell = _actor(target, "suspend")
+    """Holds an instance still after its present message: messages queue up, calls time out, a stop still works.
+
+    A suspended supervisor restarts nothing and administers nothing until it is resumed.
+    """
+    cell = _living(target, "suspend")
     cell.suspended = True
-    cell.attention = True
+    cell.nudge()
 
 
 def resume(target: Ref[Any] | Name[Any]) -> None:
-    """Lets a suspended actor go on with what queued up, in order."""
-    cell = _actor(target, "resume")
+    """Lets a suspended instance go on with what queued up, in order."""
+    cell = _living(target, "resume")
     cell.suspended = False
     cell.nudge()
 
 
 def replace_state(target: Ref[Any] | Name[Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Replaces attributes of an actor by change(their copy); if change raises, nothing has changed."""
-    actor = _actor(target, "replace_state").actor
+    cell = _living(target, "replace_state")
+    if not isinstance(cell, ActorCell):
+        raise ActorError(f"{cell.path}: replace_state works on actors, this is a supervisor")
+    actor = cell.actor
     state = getattr(actor, "__dict__", None)
     if state is None:
         raise ActorError(
@@ -107,12 +113,11 @@ def _cell(target: Ref[Any] | Name[Any], what: str) -> Cell:
     return cell
 
 
-def _actor(target: Ref[Any] | Name[Any], what: str) -> ActorCell:
+def _living(target: Ref[Any] | Name[Any], what: str) -> ActorCell | SupervisorCell:
     cell = _cell(target, what)
     if cell.exit is not None:
         raise ActorGone(cell.path, what, cell.exit)
-    if not isinstance(cell, ActorCell):
-        raise ActorError(f"{cell.path}: {what} works on actors, this is a supervisor")
+    assert isinstance(cell, ActorCell | SupervisorCell)  # noqa: S101 - there are no other cells
     return cell
 
 

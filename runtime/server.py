@@ -35,7 +35,14 @@ BATCH = 64  # messages handled between two checkpoints
 SLOW_SECONDS = 1.0  # a call that took longer is an event
 
 _tables: dict[type, MessageTable] = {}
-_ON_DOWN = message_of(Actor.on_down)
+
+
+async def _down(actor: Actor, down: Down) -> None:
+    if down.monitor.active:
+        await actor.on_down(down)
+
+
+_ON_DOWN = message_of(_down)
 
 
 async def _newest(actor: Actor, key: object) -> None:

@@ -7,6 +7,7 @@ Administration is done in order of arrival, between the ends of children; a stop
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -36,6 +37,9 @@ from runtime.spec import Child, DynamicSupervisor, Restart, Strategy, Supervisor
 
 if TYPE_CHECKING:
     from runtime.node import Runtime
+
+# Frames from here do not tell a person where an actor waits.
+_MACHINERY = tuple(str(Path(module).parent) for module in (trio.__file__, __file__))
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -80,7 +84,7 @@ class _Command:
 class SupervisorCell(Cell):
     """One instance of a supervisor, with one nursery that all its children live in."""
 
-    __slots__ = ("_cells", "_inbox", "_parked", "_together", "max_children", "nursery", "roster")
+    __slots__ = ("_cells", "_inbox", "_parked", "_together", "max_children", "nursery", "roster", "suspended")
 
     def __init__(
         self,
@@ -96,6 +100,7 @@ class SupervisorCell(Cell):
         self._cells: dict[str, Cell] = {}
         self._inbox: deque[Cell | _Retry | _Command] = deque()
         self._parked: Task | None = None
+        self.suspended = False
         self._together = isinstance(spec, DynamicSupervisor)
         self.max_children = spec.max_children if isinstance(spec, DynamicSupervisor) else None
         if isinstance(spec, Supervisor):
@@ -126,7 +131,7 @@ class SupervisorCell(Cell):
         while True:
             if self.stop_reason is not None:
                 return
-            if not self._inbox:
+            if self.suspended or not self._inbox:
                 await self._park()
                 continue
             item = self._inbox.popleft()
@@ -525,7 +530,7 @@ def where_it_waits(cell: Cell) -> str:
     frame, line = frames[-1]
     code = frame.f_code
     for outer, at in reversed(frames):
-        if not any(part in outer.f_code.co_filename for part in ("/trio/", "/runtime/")):
+        if not outer.f_code.co_filename.startswith(_MACHINERY):
             code, line = outer.f_code, at
             break
     return f"{code.co_filename}:{line} in {code.co_qualname}"

@@ -8,20 +8,12 @@ import random
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import attrs
 import trio
 
 T = TypeVar("T")
-
-
-class PeerCredentials(NamedTuple):
-    """Who is at the other end of a Unix socket; `listen_unix` gives it to streams as `peercred`."""
-
-    pid: int
-    uid: int
-    gid: int
 
 
 @runtime_checkable
@@ -42,7 +34,7 @@ class Network(Protocol):
     """Where streams come from: sockets in life, memory in simulation."""
 
     async def connect(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> trio.abc.Stream:
-        """Opens a stream to host and port; raises OSError when nobody answers there."""
+        """Opens a stream to host and port; raises OSError (socket.gaierror, ssl.SSLError) when that fails."""
         ...
 
     async def connect_unix(self, path: Path) -> trio.abc.Stream:
@@ -54,7 +46,7 @@ class Network(Protocol):
         ...
 
     async def listen_unix(self, path: Path) -> trio.abc.Listener[trio.abc.Stream]:
-        """Listens on a new Unix socket of mode 0600 at path; raises OSError when the path is taken."""
+        """Listens on a new Unix socket of mode 0600 at path; raises FileExistsError when the path is taken."""
         ...
 
 
@@ -63,7 +55,7 @@ class Threads(Protocol):
     """Where blocking work runs: a worker thread in life, inline in simulation."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs work off the event loop and returns its result."""
+        """Runs work off the event loop and returns its result; a cancellation waits for work to end."""
         ...
 
 
@@ -76,11 +68,14 @@ class Disk(Protocol):
         ...
 
     def write(self, path: Path, data: bytes) -> None:
-        """Replaces a file atomically and durably, mode 0600; raises OSError and leaves the old file whole."""
+        """Replaces a file atomically and durably, mode 0600; raises OSError and leaves the old file whole.
+
+        Only when the last step fails, the sync of the folder, the new file may be there instead, whole too.
+        """
         ...
 
     def append(self, path: Path, data: bytes) -> None:
-        """Appends to a file durably; raises OSError."""
+        """Appends to a file durably; raises OSError, and then a sync that failed leaves the tail in doubt."""
         ...
 
     def remove(self, path: Path) -> None:
@@ -92,7 +87,7 @@ class Disk(Protocol):
         ...
 
     def database(self, path: Path) -> str:
-        """What sqlite3 opens for a database kept at path (an URI when it lives in memory)."""
+        """What sqlite3 opens, with uri=True, for a database kept at path (an URI when it lives in memory)."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Sessions: what trades, and the face of the house in `sessions.control`."""

@@ -1,0 +1,63 @@
+"""The command line. Everything but click is imported by the command that needs it, so that --help is quick."""
+
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BENCHES = ("runtime", "paper")
+
+
+def machine_readable(command: F) -> F:
+    """Adds --json: one JSON object on stdout and nothing else there."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(metadata.version("pitboss"), prog_name="pitboss")
+def main() -> None:
+    """Runs supervised automated-trading sessions over several brokers.
+
+    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood.
+    """
+
+
+@main.command()
+@click.option("--duration", type=click.FloatRange(min=1), default=15.0, show_default=True, help="Seconds to run.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Decides what crashes and when.")
+@machine_readable
+def demo(duration: float, seed: int, as_json: bool) -> None:
+    """Shows a supervised tree of actors that crash and come back.
+
+    Needs no configuration, no network and no account. Ends with a summary; the exit code is 1 if
+    anything did not come back.
+
+    Example: pitboss demo --duration 5
+    """
+    from sessions.control.demo import run_demo  # noqa: PLC0415 - imported late: --help must stay quick
+
+    sys.exit(run_demo(duration, seed, as_json=as_json))
+
+
+@main.command()
+@click.argument("name", type=click.Choice(BENCHES))
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Medians are over these.")
+@machine_readable
+def bench(name: str, rounds: int, as_json: bool) -> None:
+    """Measures NAME against its floor in the same run and holds it to its bars.
+
+    The exit code is 1 if a bar is missed.
+
+    Example: pitboss bench runtime --rounds 3
+    """
+    from sessions.control.bench.command import run_bench  # noqa: PLC0415 - imported late: --help must stay quick
+
+    sys.exit(run_bench(name, rounds, as_json=as_json))
+
+
+if __name__ == "__main__":
+    main()
