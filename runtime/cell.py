@@ -49,7 +49,6 @@ class Cell(ABC):
     __slots__ = (
         "__weakref__",
         "_cleanup",
-        "_ref",
         "_waiters",
         "broken",
         "child_id",
@@ -96,9 +95,13 @@ class Cell(ABC):
         self._waiters: list[Task] | None = None
         self.broken: Exception | None = None
         self._cleanup: trio.CancelScope | None = None
-        self._ref: Ref[Any] | None = None
 
     # What the two kinds of cell fill in.
+
+    @property
+    @abstractmethod
+    def ref(self) -> "Ref[Any]":
+        """The reference to this instance, always the same."""
 
     @abstractmethod
     async def begin(self) -> None:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import attrs
 import trio
+from outcome import Error
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
 
 from runtime.errors import InvalidSpec, is_count
@@ -94,7 +95,7 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         self.conflated = 0
         self.refused = 0
         self._receiver: Task | None = None
-        self.senders: deque[Task] | None = None
+        self.senders: deque[tuple[Task | None, T]] | None = None
 
     def put(self, item: T) -> bool:
         """Adds to the data lane and wakes the receiver; False, and nothing else, when it is full."""
@@ -148,25 +149,40 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         self._receiver = None
         return Abort.SUCCEEDED
 
-    async def room(self) -> None:
-        """Waits until there may be room in the data lane, first come first served."""
+    def line_up(self, item: T) -> None:
+        """Adds to the data lane as soon as there is room, first come first served, while the sender goes on."""
+        self._line().append((None, item))
+
+    def leave_line(self, gone: Callable[[T], bool]) -> None:
+        """Drops those at the head of the line whose senders have gone."""
+        senders = self.senders
+        while senders and senders[0][0] is None and gone(senders[0][1]):
+            senders.popleft()
+
+    def _line(self) -> deque[tuple[Task | None, T]]:
         if self.senders is None:
             self.senders = deque()
-        senders, task = self.senders, current_task()
-        senders.append(task)
+        return self.senders
+
+    async def put_when_room(self, item: T) -> None:
+        """Adds to the data lane, first come first served; raises ClosedResourceError when closed meanwhile."""
+        senders, entry = self._line(), (current_task(), item)
+        senders.append(entry)
 
         def give_up(_: RaiseCancelT) -> Abort:
-            senders.remove(task)
+            senders.remove(entry)
             return Abort.SUCCEEDED
 
         await wait_task_rescheduled(give_up)
 
     def made_room(self) -> None:
-        """Lets in as many waiting senders as there is room for."""
+        """Takes in the messages of waiting senders, as many as there is room for."""
         senders = self.senders
-        if senders:
-            for _ in range(min(len(senders), max(self.policy.capacity - len(self.data), 0))):
-                reschedule(senders.popleft())
+        while senders and len(self.data) < self.policy.capacity:
+            task, item = senders.popleft()
+            self.data.append(item)
+            if task is not None:
+                reschedule(task)
 
     def close(self) -> list[T]:
         """Refuses further messages, wakes all who wait for room, and returns what was not received."""
@@ -176,7 +192,11 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         if self.control is not None:
             self.control.clear()
         while self.senders:
-            reschedule(self.senders.popleft())
+            task, item = self.senders.popleft()
+            if task is not None:
+                reschedule(task, Error(trio.ClosedResourceError()))
+            else:
+                left.append(item)
         return left
 
     def statistics(self) -> MailboxStatistics:
@@ -204,9 +224,10 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
     async def send(self, value: T) -> None:
         """Adds to the data lane, waiting for room; raises ClosedResourceError when closed."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not self.closed and len(self.data) >= self.policy.capacity:
-            await self.room()
-        self.send_nowait(value)
+        if self.closed:
+            raise trio.ClosedResourceError
+        if not self.put(value):
+            await self.put_when_room(value)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def receive_nowait(self) -> T:

@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,7 +72,7 @@ class SocketNetwork:
         """Opens a stream to the Unix socket at path; raises OSError when nobody answers there."""
         return await trio.open_unix_socket(path)
 
-    async def listen(self, host: str, port: int) -> Sequence[trio.abc.Listener[trio.abc.Stream]]:
+    async def listen(self, host: str, port: int) -> list[trio.SocketListener]:
         """Listens on every address of host (port 0 chooses); raises OSError when the address is taken."""
         return await trio.open_tcp_listeners(port, host=host)
 

@@ -15,12 +15,12 @@ from runtime.calls import DEFAULT_SECONDS, INFINITY, Call, Reply, check_cycle
 from runtime.cell import Cell, current_cell
 from runtime.crash import CrashReport, redact_message, redact_state
 from runtime.deadlines import deadline_of
-from runtime.errors import ActorError, ActorGone, BadMessage, CallTimeout, InvalidSpec, MailboxFull
+from runtime.errors import ActorError, ActorGone, BadMessage, InvalidSpec, MailboxFull
 from runtime.events import EventKind
 from runtime.mailbox import Conflate, DropOldest, Mailbox
 from runtime.messages import Message, MessageTable, message_of
 from runtime.monitors import Down, Monitor
-from runtime.reasons import Normal, Reason
+from runtime.reasons import Reason
 from runtime.ref import Name, Ref
 from runtime.timers import Timer
 
@@ -61,6 +61,7 @@ class ActorCell(Cell):
         "_deferred",
         "_held",
         "_name",
+        "_ref",
         "_start",
         "actor",
         "attention",
@@ -90,6 +91,7 @@ class ActorCell(Cell):
         self._continues: deque[Item] | None = None
         self._conflated: dict[object, Item] | None = None
         self._deferred: dict[Call, None] | None = None
+        self._ref: Ref[Any] | None = None
         self._held: tuple[Call, object] | None = None
         self.actor: Actor
         self.mailbox: Mailbox[Item]
@@ -287,7 +289,8 @@ class ActorCell(Cell):
             if message.control:
                 self._put_control(item)
             elif not self.mailbox.put(item):
-                await self._put_when_room(item, call)
+                self.mailbox.leave_line(_abandoned)
+                self.mailbox.line_up(item)
             await wait_task_rescheduled(call.abort)
         finally:
             if caller is not None:
@@ -312,15 +315,6 @@ class ActorCell(Cell):
         if not self.mailbox.put_control(item):
             raise self._refuse(item[0], self.mailbox.policy.control_capacity)
         self.attention = True
-
-    async def _put_when_room(self, item: Item, call: Call) -> None:
-        with trio.CancelScope(deadline=call.deadline) as scope:
-            while not self.mailbox.put(item):
-                await self.mailbox.room()
-                if self.mailbox.closed:
-                    raise ActorGone(self.path, call.method, self.exit or self.stop_reason or Normal())
-        if scope.cancelled_caught:
-            raise CallTimeout(self.path, call.method, DEFAULT_SECONDS)
 
     def _put_by_policy(self, item: Item) -> None:
         policy, mailbox = self.mailbox.policy, self.mailbox
@@ -522,3 +516,8 @@ _TICK = message_of(_tick)
 def _raised_by_binding(error: TypeError) -> bool:
     """Whether the error arose in handing over the arguments, before any line of the method ran."""
     return error.__traceback__ is not None and error.__traceback__.tb_next is None
+
+
+def _abandoned(item: Item) -> bool:
+    """Whether nobody waits for the answer to this request any more."""
+    return item[3] is not None and item[3].abandoned

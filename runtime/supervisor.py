@@ -84,7 +84,7 @@ class _Command:
 class SupervisorCell(Cell):
     """One instance of a supervisor, with one nursery that all its children live in."""
 
-    __slots__ = ("_cells", "_inbox", "_parked", "_together", "max_children", "nursery", "roster", "suspended")
+    __slots__ = ("_cells", "_inbox", "_parked", "_ref", "_together", "max_children", "nursery", "roster", "suspended")
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class SupervisorCell(Cell):
         self._inbox: deque[Cell | _Retry | _Command] = deque()
         self._parked: Task | None = None
         self.suspended = False
+        self._ref: SupervisorRef | None = None
         self._together = isinstance(spec, DynamicSupervisor)
         self.max_children = spec.max_children if isinstance(spec, DynamicSupervisor) else None
         if isinstance(spec, Supervisor):
@@ -401,13 +402,12 @@ class SupervisorCell(Cell):
         """The reference to this instance, always the same."""
         if self._ref is None:
             self._ref = SupervisorRef(self)
-        assert isinstance(self._ref, SupervisorRef)  # noqa: S101 - set two lines above
         return self._ref
 
     def ref_of(self, child_id: str) -> Ref[Any] | None:
         """The running instance of a child, or None."""
         cell = self._cells.get(child_id)
-        return cell.ref if isinstance(cell, ActorCell | SupervisorCell) else None
+        return cell.ref if cell is not None else None
 
     def which(self) -> list[ChildInfo]:
         """The children in start order."""

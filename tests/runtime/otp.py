@@ -76,7 +76,8 @@ class Kid(Actor):
             raise Died(self.outcome[1])
 
     async def on_start(self) -> None:
-        kind, *values = [self.outcome] if isinstance(self.outcome, str) else self.outcome
+        outcome: list[Json] = [self.outcome] if isinstance(self.outcome, str) else self.outcome
+        kind, *values = outcome
         if kind in {"slow", "slowerr"}:
             await trio.sleep(values[0] / 1000)
         if kind == "ignore":
@@ -102,7 +103,7 @@ class Kid(Actor):
     async def on_stop(self, reason: Reason) -> None:
         if self.behaviour.get("trap", True):
             self.player.log.append(["terminate", self.id, self.number, word(reason)])
-        kind, value = self.behaviour.get("on_stop") or (None, None)
+        kind, value = self.behaviour.get("on_stop") or ("", 0)
         if kind == "delay":
             await trio.sleep(value / 1000)
         if kind == "exit":
@@ -280,7 +281,8 @@ class Player:
         async def work() -> Any:
             return query(ref)
 
-        return await ref.cell().command("query", "", work)
+        cell: Any = ref.cell()
+        return await cell.command("query", "", work)
 
     async def _do_alive(self) -> None:
         await trio.sleep(SETTLE)
@@ -341,8 +343,8 @@ class Player:
                 return ["ok", {"id": spec.id, "restart": spec.restart.value, "shutdown": spec.limit * 1000,
                                "significant": spec.significant}]  # fmt: skip
             if call == "start_child":
-                spec = args[0] if isinstance(args[0], dict) else {**self.record["children"][0], "id": args[0][0]}
-                started = await ref.start_child(self._child(spec))
+                new = args[0] if isinstance(args[0], dict) else {**self.record["children"][0], "id": args[0][0]}
+                started = await ref.start_child(self._child(new))
                 return ["ok", "pid" if started is not None else "undefined"]
             answer = await getattr(ref, call)(args[0])
         except StartFailed as error:

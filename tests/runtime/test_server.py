@@ -23,6 +23,7 @@ from runtime import (
     Strategy,
     Supervisor,
     message,
+    open_runtime,
 )
 from runtime.calls import Reply
 from runtime.crash import CrashReport
@@ -40,6 +41,7 @@ from runtime.events import EventKind
 from runtime.inspection import inspect, replace_state, resume, suspend
 from runtime.monitors import Down
 from runtime.reasons import Unknown
+from tests.runtime.world import plain_world
 
 
 class Declared(Exception):
@@ -587,9 +589,6 @@ async def test_a_clean_up_beyond_its_limit_is_cut_and_the_reason_says_so(rt: Run
 
 
 async def test_a_cancelled_run_still_cleans_up_inside_the_limit(autojump_clock: Any) -> None:
-    from runtime import open_runtime
-    from tests.runtime.world import plain_world
-
     log: list[Any] = []
     with trio.move_on_after(1):
         async with open_runtime(plain_world()) as runtime:
@@ -734,7 +733,7 @@ async def test_timers_fire_at_their_time_and_die_with_the_actor(rt: Runtime, aut
 
     ref = await rt.start(Child("worker", lambda: Timed(log)))
     await trio.sleep(3.5)
-    assert log == [1, "once", 2, 3] or log == [1, 2, "once", 3]
+    assert log in ([1, "once", 2, 3], [1, 2, "once", 3])
     await ref.stop()
     assert rt.timers.pending() == 0
     await trio.sleep(2000)
@@ -748,12 +747,12 @@ async def test_ticks_do_not_pile_up_behind_a_slow_actor(rt: Runtime, autojump_cl
 
         async def tick(self) -> None:
             self.log.append(trio.current_time())
-            await trio.sleep(10 if len(self.log) == 1 else 0)
+            await trio.sleep(9.5 if len(self.log) == 1 else 0)
 
     log: list[Any] = []
     await rt.start(Child("worker", lambda: Timed(log)))
     await trio.sleep(13.5)
-    assert log == [1, 11, 12, 13]
+    assert log == [1, 10.5, 11, 12, 13]
 
 
 async def test_a_helper_that_fails_takes_its_actor_along_even_in_mid_message(rt: Runtime, autojump_clock: Any) -> None:
