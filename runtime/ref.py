@@ -1,7 +1,7 @@
 """References: a Ref is one instance and dies with it, a Name resolves at each use and survives restarts."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from runtime.errors import NoSuchActor
 from runtime.events import EventKind
@@ -123,7 +123,7 @@ class Name(Generic[A]):
         """Sends a request to the present owner; await the result for its answer."""
         owner = self.resolve()
         if owner is None:
-            raise NoSuchActor(self.key, getattr(method, "__name__", repr(method)))
+            return _no_such_actor(self.key, method)
         return owner.cell().call(method, args, kwargs)
 
     def cast(self, method: Callable[Concatenate[A, P], object], /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -136,3 +136,8 @@ class Name(Generic[A]):
 
     def __repr__(self) -> str:
         return f"<Name {self.key!r}>"
+
+
+async def _no_such_actor(key: object, method: Callable[..., Any]) -> NoReturn:
+    """Raises where an answer is waited for, like every other failure of a call."""
+    raise NoSuchActor(key, getattr(method, "__name__", repr(method)))

@@ -1,0 +1,105 @@
+"""What one login can reach at a broker: its record, names, gateways, and the guard before every request.
+
+The generic actors, account manager and market-data source, hold this; the facade adds what callers say.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import attrs
+
+from brokers.capability import Capability
+from brokers.catalogue import Catalogue
+from brokers.errors import Code, Unsupported
+from brokers.gateway import FeedGateway, OrderGateway
+from brokers.guards.errors import GuardRefused
+from brokers.guards.guard import Guard
+from brokers.guards.operation import Kind, Operation, Priority
+from brokers.market import Bar, Interval
+from brokers.model import Change, Order, OrderGroup
+from brokers.outcome import NotSent, Outcome
+from brokers.symbols import SymbolAdapter
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Operations:
+    """How a broker's requests are guarded; a room names its own limits here."""
+
+    place: Operation = Operation("place an order", Kind.SUBMIT)
+    change: Operation = Operation("change an order", Kind.SUBMIT)
+    cancel: Operation = Operation("cancel an order", Kind.CANCEL)
+    ask: Operation = Operation("ask about an account", Kind.READ)
+    bars: Operation = Operation("ask for bars", Kind.READ, priority=Priority.BACKGROUND)
+
+
+@attrs.frozen(eq=False)
+class Connection:
+    """One broker as one login reaches it."""
+
+    capability: Capability
+    symbols: SymbolAdapter
+    catalogue: Catalogue
+    guard: Guard
+    orders: OrderGateway | None = None
+    feed: FeedGateway | None = None
+    operations: Operations = Operations()
+
+    @property
+    def name(self) -> str:
+        """The broker's name in the configuration and in every record."""
+        return self.capability.broker
+
+    def need_orders(self) -> OrderGateway:
+        """The order gateway; raises Unsupported where the broker takes no orders."""
+        if self.orders is None or self.capability.orders is None:
+            raise Unsupported(self.name, Code.UNSUPPORTED, "this broker gives market data and takes no orders")
+        return self.orders
+
+    def need_feed(self) -> FeedGateway:
+        """The feed gateway; raises Unsupported where the broker gives no data."""
+        if self.feed is None or self.capability.data is None:
+            raise Unsupported(self.name, Code.UNSUPPORTED, "this broker takes orders and gives no market data")
+        return self.feed
+
+    async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
+        """One guarded attempt; a guard's refusal is NotSent."""
+        gateway = self.need_orders()
+        priority = Priority.REDUCE if isinstance(order, Order) and order.reduce_only else None
+        return await self._attempt(self.operations.place, lambda: gateway.place(account, order), account, priority)
+
+    async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:
+        """One guarded attempt; a guard's refusal is NotSent."""
+        gateway = self.need_orders()
+        return await self._attempt(
+            self.operations.change, lambda: gateway.change(account, change, broker_order_id), account
+        )
+
+    async def cancel(self, account: str, key: str, broker_order_id: str | None) -> Outcome:
+        """A guarded attempt, repeated where that is safe; a guard's refusal is NotSent."""
+        gateway = self.need_orders()
+        return await self._attempt(
+            self.operations.cancel, lambda: gateway.cancel(account, key, broker_order_id), account
+        )
+
+    async def ask(self, question: Callable[[], Awaitable[T]], account: str) -> T:
+        """A guarded question, repeated where it failed; raises BrokerError."""
+        return await self.guard.run(self.operations.ask, lambda _: question(), account=account)
+
+    async def _attempt(
+        self,
+        operation: Operation,
+        attempt: Callable[[], Awaitable[Outcome]],
+        account: str,
+        priority: Priority | None = None,
+    ) -> Outcome:
+        try:
+            return await self.guard.run(operation, lambda _: attempt(), priority=priority, account=account)
+        except GuardRefused as refusal:
+            return NotSent(refusal)
+
+    async def bars(self, symbol: str, interval: Interval, start_ns: int, end_ns: int) -> Sequence[Bar]:
+        """Finished bars whose close lies in (start, end], oldest first; raises BrokerError."""
+        feed = self.need_feed()
+        return await self.guard.run(self.operations.bars, lambda _: feed.bars(symbol, interval, start_ns, end_ns))

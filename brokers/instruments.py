@@ -1,0 +1,59 @@
+"""What can be traded: instruments with their exact grid, size and money rules."""
+
+import datetime as dt
+import decimal
+import enum
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+# Money is added and multiplied here: a result that would need rounding raises instead.
+EXACT: Final = decimal.Context(prec=512, traps=[decimal.Inexact, decimal.InvalidOperation])
+
+_MAX_PLACES: Final = 40
+
+
+def sane(number: object) -> bool:
+    """Whether this is a finite Decimal with at most 40 places before and after its point."""
+    if not isinstance(number, Decimal) or not number.is_finite():
+        return False
+    return number.adjusted() < _MAX_PLACES and int(number.as_tuple().exponent) >= -_MAX_PLACES
+
+
+class Kind(enum.Enum):
+    """How an instrument's money moves (see brokers.ledger)."""
+
+    FUTURE = "future"  # dated, linear, margined
+    STOCK = "stock"  # paid in full
+    SPOT = "spot"  # paid in full; fees may be taken in the base currency
+    PERPETUAL = "perpetual"  # undated, linear, margined, with funding
+    INVERSE = "inverse"  # quoted in one currency, settled in the base currency
+
+
+@attrs.frozen
+class Instrument:
+    """One tradable thing under its canonical symbol (ESZ26, AAPL, BTC-USD)."""
+
+    symbol: str
+    root: str
+    kind: Kind
+    currency: str  # prices are in it; profit too, but for INVERSE, where profit is in `base`
+    tick: Decimal
+    lot: Decimal = Decimal(1)
+    multiplier: Decimal = Decimal(1)
+    base: str | None = None
+    expiry: dt.date | None = None
+    exchange: str = ""
+    calendar: str = "always"
+    min_quantity: Decimal | None = None
+    max_quantity: Decimal | None = None
+    min_notional: Decimal | None = None
+    initial_margin: Decimal = Decimal(0)  # per contract for FUTURE, share of notional otherwise
+    maintenance_margin: Decimal = Decimal(0)
+    description: str = ""
+
+    @property
+    def settlement(self) -> str:
+        """The currency that profit is paid in."""
+        return self.base if self.kind is Kind.INVERSE and self.base else self.currency

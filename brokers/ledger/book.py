@@ -1,0 +1,274 @@
+"""The books of one instrument in one account: the net position, each session's share, and the recent deals in order.
+
+Deals count in the order of (time, id), whatever order they arrive in: the average, and so the split of profit into
+realised and unrealised, depends on that order. The tail keeps the recent deals with the tallies before each, so that
+a late one is put into its place, and a busted one taken out, by winding back and posting the rest again.
+"""
+
+from bisect import bisect_left
+from decimal import Decimal
+
+import msgspec
+
+from brokers.instruments import Instrument, Kind
+from brokers.ledger.entry import LedgerEntry
+from brokers.ledger.errors import BadFact
+from brokers.ledger.facts import Settlement
+from brokers.ledger.measure import Linear, Measure, measure_of, paid_in_full
+from brokers.ledger.scaling import SOUND, ZERO, multiply, negative, places, sound, strict, whole
+from brokers.ledger.tally import EMPTY, Deal, Tally, settle, trade, widened
+from brokers.model import Fill
+from brokers.sides import Side
+
+_SELL = Side.SELL
+_SIDES = (Side.BUY, Side.SELL)
+
+
+class Variation(msgspec.Struct, frozen=True, gc=False):
+    """A daily settlement in whole numbers."""
+
+    time_ns: int
+    id: str
+    price: int
+
+
+Posting = Deal | Variation
+
+
+# One posting of the tail with the net tally and the session's share before it; a settlement touches no share.
+Line = tuple[Posting, Tally, Tally]
+
+
+class Book:
+    """All that one account holds and held of one instrument."""
+
+    def __init__(self, instrument: Instrument, quantum: Decimal, reorder: int) -> None:
+        if instrument.kind is Kind.SPOT and instrument.multiplier != 1:
+            raise BadFact(instrument, "multiplier", instrument.multiplier, "1 for spot, which counts the base currency")
+        self.instrument = instrument
+        self.reorder = reorder  # how many postings can be reordered at least; at most twice as many are kept
+        self._full = 2 * reorder
+        self.net = EMPTY
+        self.shares: dict[str | None, Tally] = {}
+        self.tail: list[Line] = []
+        self.forgotten: tuple[int, str] | None = None  # time and id of the last posting that left the tail
+        self.time_ns = 0  # of the latest fact
+        self._own_currency = ("", instrument.settlement)
+        self._in_kind = instrument.base if instrument.kind is Kind.SPOT else None
+        self._any_price = instrument.kind is Kind.FUTURE
+        self._price_rule = SOUND if self._any_price else f"positive and {SOUND}"
+        self._use(measure_of(instrument, quantum))
+
+    def deal(self, fill: Fill) -> Deal | None:
+        """A fill in whole numbers, None when it is finer than the measure; changes nothing; raises BadFact."""
+        fee = fill.fee
+        try:
+            quantity, parts = strict(fill.quantity).as_integer_ratio()
+            price, price_parts = strict(fill.price).as_integer_ratio()
+            fee_is_finite = strict(fee).is_finite()
+        except (ArithmeticError, TypeError, ValueError):
+            raise self._fault(fill) from None
+        if not fee_is_finite or quantity <= 0 or (price <= 0 and not self._any_price) or fill.side not in _SIDES:
+            raise self._fault(fill)
+        if self._quantity_power % parts or self._price_power % price_parts:
+            return None
+        quantity *= self._quantity_power // parts
+        price *= self._price_power // price_parts
+        if fill.side is _SELL:
+            quantity = -quantity
+        if fee and fill.fee_currency not in self._own_currency:
+            return self._deal_with_other_fee(fill, quantity, price)
+        value = quantity * price if self._linear else self.measure.value(quantity, price)
+        return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
+
+    def fit(self, fill: Fill) -> Deal:
+        """The deal of a fill that may be finer than the measure, which is widened for it."""
+        deal = self.deal(fill)
+        if deal is not None:
+            return deal
+        self._widen(fill.price, fill.quantity, fill.fee if fill.fee_currency == self._in_kind else ZERO)
+        return self.fit(fill)
+
+    def post(self, deal: Deal, fill: Fill) -> LedgerEntry:
+        """Books a deal in its place; cannot fail."""
+        session = deal.session
+        net, share = self.net, self.shares.get(session, EMPTY)
+        if deal.time_ns > self.time_ns:
+            self.time_ns = deal.time_ns
+            self._append(deal, net, share)
+            return LedgerEntry(fill, self.instrument, self.measure, net, self.net, share, self.shares[session])
+        in_order = self._place(deal)
+        after, share_after = self.net, self.shares[session]
+        return LedgerEntry(fill, self.instrument, self.measure, net, after, share, share_after, in_order=in_order)
+
+    def settle(self, settlement: Settlement) -> LedgerEntry:
+        """Books a daily settlement in its place; raises BadFact for a bad price or a kind that is paid in full."""
+        if paid_in_full(self.instrument):
+            raise BadFact(settlement, "symbol", settlement.symbol, "of a margined instrument")
+        if not self._can_cost(settlement.price):
+            raise BadFact(settlement, "price", settlement.price, self._price_rule)
+        price = whole(settlement.price, self._price_power)
+        if price is None:
+            self._widen(settlement.price)
+            return self.settle(settlement)
+        net = self.net
+        in_order = self._place(Variation(settlement.time_ns, settlement.id, price))
+        return LedgerEntry(settlement, self.instrument, self.measure, net, self.net, None, None, False, in_order)
+
+    def take_back(self, fill: Fill, correction_id: str) -> tuple[LedgerEntry, Deal]:
+        """Reverses a booked fill: as if it had never been, or by an opposite deal where it has left the tail."""
+        deal = self.fit(fill)
+        net, share = self.net, self.shares.get(fill.session, EMPTY)
+        found = [index for index, line in enumerate(self.tail) if _is_deal(line[0], fill.id)]
+        if found:
+            self._post_again(self._wind_back(found[0])[1:])
+        else:
+            self._place(_opposite(deal, correction_id))
+        share_after = self.shares.get(fill.session, EMPTY)
+        entry = LedgerEntry(fill, self.instrument, self.measure, net, self.net, share, share_after, True, bool(found))
+        return entry, deal
+
+    def base(self) -> tuple[Tally, dict[str | None, Tally]]:
+        """The net tally and the shares as they were before the tail."""
+        shares = dict(self.shares)
+        for line in reversed(self.tail):
+            _restore(shares, line)
+        return self.tail[0][1] if self.tail else self.net, shares
+
+    def load(self, measure: Measure, net: Tally, shares: dict[str | None, Tally], postings: list[Posting]) -> None:
+        """Takes over a base and posts a tail on it."""
+        self._use(measure)
+        self.net = net
+        self.shares = {session: net if share == net else share for session, share in shares.items()}
+        self._post_again(postings)
+
+    def _use(self, measure: Measure) -> None:
+        self.measure = measure
+        self._linear = isinstance(measure, Linear)
+        self._quantity_power: int = 10**measure.quantity_digits
+        self._price_power: int = 10**measure.price_digits
+
+    def _fault(self, fill: Fill) -> BadFact:
+        """What is wrong with a fill that cannot be booked."""
+        if not sound(fill.quantity) or fill.quantity <= ZERO:
+            return BadFact(fill, "quantity", fill.quantity, f"positive and {SOUND}")
+        if not self._can_cost(fill.price):
+            return BadFact(fill, "price", fill.price, self._price_rule)
+        if not sound(fill.fee):
+            return BadFact(fill, "fee", fill.fee, SOUND)
+        return BadFact(fill, "side", fill.side, "a Side")
+
+    def _can_cost(self, price: Decimal) -> bool:
+        return sound(price) and (price > ZERO or self._any_price)
+
+    def _deal_with_other_fee(self, fill: Fill, quantity: int, price: int) -> Deal | None:
+        """A deal whose fee is taken from the quantity or in a third currency."""
+        if fill.fee_currency != self._in_kind:
+            value = self.measure.value(quantity, price)
+            return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, ZERO, fill.fee)
+        taken = whole(fill.fee, self._quantity_power)
+        if taken is None:
+            return None
+        fee = multiply(fill.fee, fill.price)
+        quantity -= taken
+        value = self.measure.value(quantity, price)
+        return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
+
+    def _place(self, posting: Posting) -> bool:
+        """Posts in the order of (time, id); False when the place is before the tail, where order is lost."""
+        self.time_ns = max(self.time_ns, posting.time_ns)
+        key = posting.time_ns, posting.id
+        self._post_again([posting, *self._wind_back(bisect_left(self.tail, key, key=_key))])
+        return self.forgotten is None or key > self.forgotten
+
+    def _append(self, deal: Deal, net: Tally, share: Tally) -> None:
+        """Posts a deal after all others, given what it meets."""
+        self.tail.append((deal, net, share))
+        self.net = after = trade(net, deal, self.measure)
+        # The only session of an instrument has the account's own tally: one computation serves both.
+        self.shares[deal.session] = after if share is net else trade(share, deal, self.measure)
+        if len(self.tail) >= self._full:
+            self._trim()
+
+    def _post_again(self, postings: list[Posting]) -> None:
+        for posting in postings:
+            if isinstance(posting, Deal):
+                self._append(posting, self.net, self.shares.get(posting.session, EMPTY))
+            else:
+                self.tail.append((posting, self.net, EMPTY))
+                self.net = settle(self.net, posting.price, self.measure)
+                self._trim()
+
+    def _wind_back(self, index: int) -> list[Posting]:
+        """Takes all lines from index on out of the books and returns their postings in order."""
+        lines = self.tail[index:]
+        del self.tail[index:]
+        for line in reversed(lines):
+            self.net = line[1]
+            _restore(self.shares, line)
+        return [posting for posting, _, _ in lines]
+
+    def _trim(self) -> None:
+        """Lets the older half of a full tail go."""
+        if len(self.tail) < self._full:
+            return
+        last = _key(self.tail[self.reorder - 1])
+        self.forgotten = last if self.forgotten is None else max(last, self.forgotten)
+        del self.tail[: self.reorder]
+
+    def _widen(self, price: Decimal, *quantities: Decimal) -> None:
+        """Moves all tallies and the tail to a measure that holds the numbers."""
+        old = self.measure
+        quantity_digits = max(old.quantity_digits, *map(places, quantities), 0)
+        price_digits = max(old.price_digits, places(price))
+        measure, finer_value = old.finer(quantity_digits, price_digits)
+        finer_quantity = 10 ** (quantity_digits - old.quantity_digits)
+        finer_price = 10 ** (price_digits - old.price_digits)
+        net, shares = self.base()
+        postings = [_widened(posting, finer_quantity, finer_price, finer_value) for posting, _, _ in self.tail]
+        self.tail = []
+        self.load(
+            measure,
+            widened(net, finer_quantity, finer_value),
+            {session: widened(share, finer_quantity, finer_value) for session, share in shares.items()},
+            postings,
+        )
+
+
+def _key(line: Line) -> tuple[int, str]:
+    return line[0].time_ns, line[0].id
+
+
+def _is_deal(posting: Posting, fill_id: str) -> bool:
+    return isinstance(posting, Deal) and posting.id == fill_id
+
+
+def _restore(shares: dict[str | None, Tally], line: Line) -> None:
+    """Gives the session of a line the share it had before it."""
+    posting, _, share = line
+    if isinstance(posting, Deal):
+        if share == EMPTY:
+            del shares[posting.session]
+        else:
+            shares[posting.session] = share
+
+
+def _opposite(deal: Deal, correction_id: str) -> Deal:
+    return msgspec.structs.replace(
+        deal,
+        id=correction_id,
+        quantity=-deal.quantity,
+        value=-deal.value,
+        fee=negative(deal.fee),
+    )
+
+
+def _widened(posting: Posting, quantity: int, price: int, value: int) -> Posting:
+    if isinstance(posting, Variation):
+        return msgspec.structs.replace(posting, price=posting.price * price)
+    return msgspec.structs.replace(
+        posting,
+        quantity=posting.quantity * quantity,
+        price=posting.price * price,
+        value=posting.value * value,
+    )

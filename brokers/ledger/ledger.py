@@ -1,0 +1,287 @@
+"""The ledger of one account: every fact goes in here once, and either all of it is booked or nothing.
+
+A ledger is a fold: the same facts give the same state. It does no I/O and has no clock; the journal keeps the facts,
+and `rebuild` makes a ledger from them again. An opening position is a fill at the broker's average, with a deposit of
+its cost where it is paid in full.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import attrs
+
+from brokers.instruments import Instrument, Kind
+from brokers.ledger import report
+from brokers.ledger.account import Account, FlowKey
+from brokers.ledger.entry import LedgerEntry
+from brokers.ledger.errors import BadFact, WrongAccount
+from brokers.ledger.facts import CashFlow, Correction, Fact, FlowKind, Mark, Rate, Settlement
+from brokers.ledger.scaling import SOUND, ZERO, add, negative, sound
+from brokers.ledger.seen import Print, Seen, booked
+from brokers.ledger.tally import EMPTY
+from brokers.ledger.terms import AccountTerms, Marking
+from brokers.model import AccountSummary, Balance, Fill, Position
+from brokers.sides import Side
+
+_BUY = Side.BUY
+
+
+class Ledger:
+    """Exact accounting of one account: net positions, each session's share, cash, and what explains them."""
+
+    def __init__(
+        self,
+        terms: AccountTerms,
+        instruments: Mapping[str, Instrument],
+        fills: Seen | None = None,
+        others: Seen | None = None,
+    ) -> None:
+        """`fills` and `others` answer what was booked before; without them memory keeps the recent ids."""
+        self.account = Account(terms, instruments)
+        if fills is not None:
+            self.account.fills = fills
+        if others is not None:
+            self.account.others = others
+        self._broker, self._account = terms.broker, terms.account
+        self._books, self._fills = self.account.books, self.account.fills
+
+    def record(self, fact: Fact) -> None:
+        """Books any fact; raises LedgerError as its own method does."""
+        match fact:
+            case Fill():
+                self.apply(fact)
+            case CashFlow():
+                self.post(fact)
+            case Settlement():
+                self.settle(fact)
+            case Correction():
+                self.correct(fact)
+            case Mark():
+                self.mark(fact)
+            case Rate():
+                self.rate(fact)
+
+    def apply(self, fill: Fill) -> LedgerEntry | None:
+        """Books a fill; None when it was booked before; raises LedgerError and books nothing."""
+        self._check(fill)
+        symbol, id_, fills = fill.symbol, fill.id, self._fills
+        book = self._books.get(symbol) or self.account.book(symbol)
+        deal = book.deal(fill)
+        figures = (fill.time_ns, symbol, fill.side is _BUY, fill.quantity, fill.price)
+        if (fills.get(id_) or fill.time_ns <= fills.unsure_ns) and booked(fills, id_, fill, figures):
+            return None
+        if deal is None:
+            deal = book.fit(fill)
+        entry = book.post(deal, fill)
+        self._books[symbol] = book
+        fills.remember(id_, figures)
+        if deal.foreign_fee:
+            self._add_flow(_fee_key(fill), negative(deal.foreign_fee))
+        return entry
+
+    def post(self, flow: CashFlow) -> bool:
+        """Books cash that moved without a trade; False when it was booked before; raises LedgerError."""
+        account = self.account
+        self._check(flow)
+        if not sound(flow.amount):
+            raise BadFact(flow, "amount", flow.amount, SOUND)
+        if flow.kind is FlowKind.DEPOSIT and flow.amount <= ZERO:
+            raise BadFact(flow, "amount", flow.amount, "positive for a deposit")
+        if flow.kind is FlowKind.WITHDRAWAL and flow.amount >= ZERO:
+            raise BadFact(flow, "amount", flow.amount, "negative for a withdrawal")
+        if not flow.currency:
+            raise BadFact(flow, "currency", flow.currency, "the name of a currency")
+        if flow.symbol is not None:
+            account.instrument(flow.symbol)
+        key, figures = f"flow/{flow.id}", (flow.time_ns, flow.kind.value, str(flow.amount), flow.currency)
+        if booked(account.others, key, flow, figures):
+            return False
+        self._add_flow(FlowKey(flow.kind, flow.currency, flow.symbol, flow.session), flow.amount)
+        account.time_ns = max(account.time_ns, flow.time_ns)
+        account.others.remember(key, figures)
+        return True
+
+    def settle(self, settlement: Settlement) -> LedgerEntry | None:
+        """Moves unrealised profit into cash; None when that was done before; raises LedgerError."""
+        account = self.account
+        self._check(settlement)
+        book = account.book(settlement.symbol)
+        key = f"settlement/{settlement.id}"
+        figures = (settlement.time_ns, settlement.symbol, str(settlement.price))
+        if booked(account.others, key, settlement, figures):
+            return None
+        entry = book.settle(settlement)
+        account.books[settlement.symbol] = book
+        account.others.remember(key, figures)
+        return entry
+
+    def correct(self, correction: Correction) -> tuple[LedgerEntry, ...]:
+        """Books the reversal of a fill and its replacement, if any; empty when done before; raises LedgerError.
+
+        The original may come later or never: its id is kept, and it will count as booked.
+        """
+        account, original, replacement = self.account, correction.original, correction.replacement
+        self._check(correction)
+        figures = _correction_figures(correction)
+        if booked(account.others, f"correction/{correction.id}", correction, figures):
+            return ()
+        known = self._known(original)
+        reversed_before = booked(account.others, f"reversal/{original.id}", original, (original.time_ns,))
+        new = None if replacement is None or self._replaced(correction, replacement) else replacement
+        entries = [self._reverse(correction)] if known and not reversed_before else []
+        self.note(correction)
+        entry = None if new is None else self.apply(new)
+        return tuple(entries) if entry is None else (*entries, entry)
+
+    def note(self, correction: Correction) -> None:
+        """Keeps in mind that the original counts as booked and reversed, without booking anything."""
+        account, original = self.account, correction.original
+        account.books[original.symbol] = book = account.book(original.symbol)
+        book.time_ns = max(book.time_ns, correction.time_ns)
+        account.fills.remember(original.id, _figures(original))
+        account.others.remember(f"reversal/{original.id}", (original.time_ns,))
+        account.others.remember(f"correction/{correction.id}", _correction_figures(correction))
+
+    def mark(self, mark: Mark) -> bool:
+        """Takes an instrument's latest quote or mark; False when it is older than the last; raises LedgerError."""
+        marks, rule = self.account.marks, self.account.terms.marking
+        any_price = self.account.instrument(mark.symbol).kind is Kind.FUTURE
+        names = ("bid", "ask") if rule is Marking.QUOTE else ("price",)
+        prices = {name: getattr(mark, name) for name in names if getattr(mark, name) is not None}
+        if not prices:
+            raise BadFact(mark, " or ".join(names), None, f"given where positions are marked by {rule.value}")
+        for name, price in prices.items():
+            if not sound(price) or (price <= ZERO and not any_price):
+                raise BadFact(mark, name, price, SOUND if any_price else f"positive and {SOUND}")
+        last = marks.get(mark.symbol, Mark(mark.symbol, 0))
+        if mark.time_ns < last.time_ns:
+            return False
+        marks[mark.symbol] = attrs.evolve(last, time_ns=mark.time_ns, **prices)
+        return True
+
+    def rate(self, rate: Rate) -> bool:
+        """Takes a conversion rate into the account's currency; False when older than the last; raises LedgerError."""
+        if not sound(rate.value) or rate.value <= ZERO:
+            raise BadFact(rate, "value", rate.value, f"positive and {SOUND}")
+        if not rate.currency or rate.currency == self.account.terms.currency:
+            raise BadFact(rate, "currency", rate.currency, f"another than {self.account.terms.currency!r}")
+        last = self.account.rates.get(rate.currency)
+        if last is not None and rate.time_ns < last.time_ns:
+            return False
+        self.account.rates[rate.currency] = rate
+        return True
+
+    def position(self, symbol: str) -> Position:
+        """The account's net position, flat if never opened; raises UnknownInstrument."""
+        return report.position(self.account, symbol)
+
+    def positions(self) -> tuple[Position, ...]:
+        """All net positions that were ever opened, by symbol."""
+        return tuple(report.position(self.account, symbol) for symbol in sorted(self.account.books))
+
+    def session_positions(self, symbol: str) -> tuple[report.SessionPosition, ...]:
+        """The shares of all sessions in one position; their quantities sum to it; raises UnknownInstrument."""
+        return report.session_positions(self.account, symbol)
+
+    def statistics(self, symbol: str) -> report.TradeStatistics:
+        """The finished trades of the net position; raises UnknownInstrument."""
+        return report.statistics(self.account.book(symbol).net)
+
+    def session_statistics(self, symbol: str, session: str | None) -> report.TradeStatistics:
+        """The finished trades of one session's share; raises UnknownInstrument."""
+        return report.statistics(self.account.book(symbol).shares.get(session, EMPTY))
+
+    def statements(self) -> tuple[report.Statement, ...]:
+        """The money of each currency, in that currency."""
+        return report.statements(self.account)
+
+    def converted_statements(self) -> tuple[report.ConvertedStatement, ...]:
+        """The money of each currency in the account's, each figure with its rate and time; raises RateMissing."""
+        return report.converted_statements(self.account)
+
+    def identity(self) -> tuple[report.Identity, ...]:
+        """For each currency what the account owns, what it earned and what its sessions earned: all equal."""
+        return tuple(statement.identity for statement in report.statements(self.account))
+
+    def convert(self, amount: Decimal, currency: str) -> report.Converted:
+        """An amount in the account's currency with the rate used and its time; raises RateMissing."""
+        return report.convert(self.account, amount, currency)
+
+    def balances(self) -> tuple[Balance, ...]:
+        """The cash of each currency."""
+        return report.balances(self.account)
+
+    def summary(self) -> AccountSummary:
+        """The account's money in its own currency; raises RateMissing."""
+        return report.summary(self.account)
+
+    def _check(self, fact: Fill | CashFlow | Settlement | Correction) -> None:
+        if fact.account != self._account or fact.broker != self._broker:
+            raise WrongAccount(fact, self._broker, self._account)
+        if not fact.id or type(fact.id) is not str:
+            raise BadFact(fact, "id", fact.id, "a text that is not empty")
+        if type(fact.time_ns) is not int or fact.time_ns < 0:
+            raise BadFact(fact, "time_ns", fact.time_ns, "nanoseconds since 1970")
+
+    def _known(self, fill: Fill) -> bool:
+        """Whether a fill is booked; raises LedgerError when that cannot be told, or when it cannot be booked."""
+        self._check(fill)
+        self.account.book(fill.symbol).deal(fill)
+        return booked(self.account.fills, fill.id, fill, _figures(fill))
+
+    def _replaced(self, correction: Correction, replacement: Fill) -> bool:
+        """Whether the replacement is booked already; raises LedgerError when it cannot be booked."""
+        if replacement.id == correction.original.id:
+            raise BadFact(correction, "replacement.id", replacement.id, "another id than the original's")
+        return self._known(replacement)
+
+    def _reverse(self, correction: Correction) -> LedgerEntry:
+        fill = correction.original
+        entry, deal = self.account.book(fill.symbol).take_back(fill, correction.id)
+        if deal.foreign_fee:
+            self._add_flow(_fee_key(fill), deal.foreign_fee)
+        return entry
+
+    def _add_flow(self, key: FlowKey, amount: Decimal) -> None:
+        self.account.flows[key] = add(self.account.flows.get(key, ZERO), amount)
+
+
+def rebuild(
+    terms: AccountTerms,
+    instruments: Mapping[str, Instrument],
+    facts: Iterable[Fact],
+    fills: Seen | None = None,
+    others: Seen | None = None,
+) -> Ledger:
+    """Folds facts, in whatever order they come, in the order in which they count; raises LedgerError.
+
+    A fill that a correction takes back is left out from the start, so no fact is too old to be put right here.
+    """
+    facts = list(facts)
+    corrections = [fact for fact in facts if isinstance(fact, Correction)]
+    taken_back = {correction.original.id for correction in corrections}
+    replacements = [fact.replacement for fact in corrections if fact.replacement is not None]
+    ledger = Ledger(terms, instruments, fills, others)
+    for fact in sorted([*facts, *replacements], key=_place):
+        if not (isinstance(fact, Correction) or (isinstance(fact, Fill) and fact.id in taken_back)):
+            ledger.record(fact)
+    for correction in corrections:
+        ledger.note(correction)
+    return ledger
+
+
+def _place(fact: Fact) -> tuple[int, str]:
+    return fact.time_ns, "" if isinstance(fact, Mark | Rate) else fact.id
+
+
+def _figures(fill: Fill) -> Print:
+    return fill.time_ns, fill.symbol, fill.side is _BUY, fill.quantity, fill.price
+
+
+def _correction_figures(correction: Correction) -> Print:
+    replacement = correction.replacement
+    return correction.time_ns, correction.original.id, "" if replacement is None else replacement.id
+
+
+def _fee_key(fill: Fill) -> FlowKey:
+    return FlowKey(FlowKind.FEE, fill.fee_currency, fill.symbol, fill.session)

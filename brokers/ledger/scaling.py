@@ -1,0 +1,77 @@
+"""Exact passage between decimals and scaled whole numbers, and the one rounding of presentation."""
+
+import decimal
+from collections.abc import Iterable
+from decimal import Decimal
+
+ZERO = Decimal(0)
+_SIZE = 40  # orders of magnitude, up and down, beyond which a number cannot be meant
+
+# Every sum and product of decimals goes through here, never through operators, which round to the caller's context:
+# a result that would not be exact raises instead.
+EXACT = decimal.Context(prec=2000, Emin=-9999, Emax=9999, traps=[decimal.Inexact, decimal.InvalidOperation])
+add, subtract, multiply, negative, magnitude = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.minus, EXACT.abs
+# A quotient without a finite decimal is shown with this many significant digits.
+_SHOWN = decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.InvalidOperation])
+
+# Lets through numbers from outside; one of absurd size or length raises an ArithmeticError, one of no type a TypeError.
+_STRICT = decimal.Context(
+    prec=2 * _SIZE,
+    Emin=-_SIZE,
+    Emax=_SIZE,
+    traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow, decimal.Underflow, decimal.Subnormal],
+)
+strict = _STRICT.plus
+SOUND = f"a finite Decimal of at most {2 * _SIZE} digits"
+
+
+def sound(number: object) -> bool:
+    """Whether this is a finite Decimal of sane size and length."""
+    try:
+        return type(number) is Decimal and strict(number).is_finite()
+    except ArithmeticError:
+        return False
+
+
+def whole(number: Decimal, power: int) -> int | None:
+    """A sound number in units of 1/power, or None when it is finer than that."""
+    top, bottom = number.as_integer_ratio()
+    return None if power % bottom else top * (power // bottom)
+
+
+def places(number: Decimal) -> int:
+    """How many decimal places the number needs."""
+    exponent = EXACT.normalize(number).as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def decimal_of(whole_number: int, digits: int) -> Decimal:
+    """The decimal that stands for a whole number of 10**-digits."""
+    return EXACT.scaleb(Decimal(whole_number), -digits)
+
+
+def shown(top: int, bottom: int) -> Decimal:
+    """The quotient as a decimal: exact where it is finite within 28 digits, else rounded half even."""
+    return Decimal(top) if bottom == 1 else _SHOWN.divide(Decimal(top), Decimal(bottom))
+
+
+def divide_even(top: int, bottom: int) -> int:
+    """The whole number nearest to top / bottom, ties to the even one."""
+    if bottom < 0:
+        top, bottom = -top, -bottom
+    quotient, rest = divmod(top, bottom)
+    twice = rest * 2
+    return quotient + (twice > bottom or (twice == bottom and quotient % 2 == 1))
+
+
+def share(amount: Decimal, part: int, of: int) -> Decimal:
+    """The part of an amount that falls to part / of, rounded to 28 digits."""
+    return _SHOWN.divide(EXACT.multiply(amount, Decimal(part)), Decimal(of))
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    result = ZERO
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return result

@@ -1,0 +1,148 @@
+"""The accounting of one netted position as pure steps in whole numbers.
+
+Realised profit is never divided out. With `flow` the value received less the value paid since the beginning, and the
+open cost C the value at which the open quantity stands in the books, realised profit is flow + C, exactly; unrealised
+profit at a mark is value(quantity, mark) - C. A fill moves `flow` by its value, and C so:
+
+    open or add     C grows by the fill's value
+    reduce          C shrinks in proportion to the quantity, so the average stays
+    close           C is nothing, and there is no average
+    flip            C is the value of what stays open at the fill's price
+
+Only a reduction divides, so C alone is a fraction, `cost` / `over`, kept in lowest terms. Rounding point: when `over`
+outgrows 128 bits, as it can where a position is never flat, C is rounded to 10**-30 of a unit and stays on that grid
+until the position is flat or flips. Whatever C is, realised + unrealised = flow + value(quantity, mark): the
+rounding moves at most 10**-30 of a unit per reduction between the two and never touches their sum.
+
+These structures are made for every fill, hence msgspec's: ten times cheaper to make than attrs classes.
+"""
+
+from decimal import Decimal
+from math import gcd
+
+import msgspec
+
+from brokers.ledger.measure import Measure
+from brokers.ledger.scaling import ZERO, add, multiply, share, shown, subtract
+
+_OVER_LIMIT = 1 << 128
+_GRID = 10**30
+
+
+class Score(msgspec.Struct, frozen=True, gc=False):
+    """Finished trades, each from flat to flat (or to the flip), net of their fees in settlement currency."""
+
+    trades: int = 0
+    wins: int = 0
+    losses: int = 0
+    won: Decimal = ZERO
+    lost: Decimal = ZERO  # zero or negative
+    best: Decimal | None = None
+    worst: Decimal | None = None
+    realised: Decimal = ZERO  # all realised profit up to the end of the last trade
+    fees: Decimal = ZERO  # all fees up to there
+
+    def after_trade(self, realised: Decimal, fees: Decimal) -> "Score":
+        """The score with one more trade, given what is realised and paid in all at its end."""
+        net = subtract(subtract(realised, self.realised), subtract(fees, self.fees))
+        return Score(
+            self.trades + 1,
+            self.wins + (net > ZERO),
+            self.losses + (net < ZERO),
+            add(self.won, net) if net > ZERO else self.won,
+            add(self.lost, net) if net < ZERO else self.lost,
+            net if self.best is None else max(net, self.best),
+            net if self.worst is None else min(net, self.worst),
+            realised,
+            fees,
+        )
+
+
+NO_SCORE = Score()
+
+
+class Deal(msgspec.Struct, frozen=True, gc=False):
+    """A fill in whole numbers, as the steps need it."""
+
+    time_ns: int
+    id: str
+    session: str | None
+    quantity: int  # signed, less a fee taken in kind
+    price: int
+    value: int
+    fee: Decimal  # in settlement currency
+    foreign_fee: Decimal = ZERO  # in any other currency
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """Everything the ledger knows of one netted position; values are in the measure's units."""
+
+    quantity: int = 0
+    flow: int = 0
+    cost: int = 0  # the open cost is cost / over
+    over: int = 1
+    paid: int = 0  # unrealised profit that daily settlement already moved into cash is paid / over
+    fees: Decimal = ZERO  # in settlement currency
+    score: Score = NO_SCORE
+
+    def open_cost(self) -> Decimal:
+        """The open cost in units, as it is presented everywhere."""
+        return shown(self.cost, self.over)
+
+    def booked_cost(self) -> Decimal:
+        """The open cost with what settlement paid on top."""
+        return shown(self.cost + self.paid, self.over)
+
+
+EMPTY = Tally()
+
+
+def trade(tally: Tally, deal: Deal, measure: Measure) -> Tally:
+    """Rules 1 to 4: the tally after a deal."""
+    held, over = tally.quantity, tally.over
+    left = held + deal.quantity
+    flow = tally.flow - deal.value
+    fees = add(tally.fees, deal.fee) if deal.fee else tally.fees
+    if held * deal.quantity >= 0:
+        cost = tally.cost + deal.value * over
+        return Tally(left, flow, cost, over, tally.paid, fees, tally.score)
+    if held * left > 0:
+        return _reduced(tally, left, flow, fees)
+    cost = measure.value(left, deal.price) if left else 0
+    realised = multiply(Decimal(flow + cost), measure.unit)
+    fees_until_flat = subtract(fees, share(deal.fee, left, deal.quantity)) if left and deal.fee else fees
+    score = tally.score.after_trade(realised, fees_until_flat)
+    return Tally(left, flow, cost, 1, 0, fees, score)
+
+
+def settle(tally: Tally, price: int, measure: Measure) -> Tally:
+    """Daily settlement: all that is unrealised at the price counts as paid; average and realised stay."""
+    paid = measure.value(tally.quantity, price) * tally.over - tally.cost
+    return msgspec.structs.replace(tally, paid=paid)
+
+
+def widened(tally: Tally, quantity_factor: int, value_factor: int) -> Tally:
+    """The same tally in a finer measure."""
+    return msgspec.structs.replace(
+        tally,
+        quantity=tally.quantity * quantity_factor,
+        flow=tally.flow * value_factor,
+        cost=tally.cost * value_factor,
+        paid=tally.paid * value_factor,
+    )
+
+
+def _reduced(tally: Tally, left: int, flow: int, fees: Decimal) -> Tally:
+    """Open cost and settled part in proportion to what is left, in lowest terms or rounded half up to the grid."""
+    held, over = tally.quantity, tally.over
+    cost, paid = tally.cost * left, tally.paid * left
+    if over != _GRID:
+        over *= held
+        common = gcd(cost, over, paid) if held > 0 else -gcd(cost, over, paid)
+        cost, over, paid = cost // common, over // common, paid // common
+        if over <= _OVER_LIMIT:
+            return Tally(left, flow, cost, over, paid, fees, tally.score)
+        cost, held, paid = cost * _GRID, over, paid * _GRID
+    cost = (2 * cost + held) // (2 * held)
+    paid = (2 * paid + held) // (2 * held) if paid else 0
+    return Tally(left, flow, cost, _GRID, paid, fees, tally.score)

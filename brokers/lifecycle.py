@@ -1,0 +1,465 @@
+"""The life of an order as one pure state machine: `advance(life, event) -> life`.
+
+The state word and the quantity facts are kept apart. The word an order stands on may be covered by a pending
+replace, a pending cancel or the loss of certainty, which are laid over it and lifted again:
+
+    UNKNOWN  over  PENDING_CANCEL  over  PENDING_REPLACE  over  the word the order stands on
+
+What we do (send, cancel, replace, lose touch, reconcile) must be a move of the table. What the broker says may
+skip states forward; a word that lies behind is ignored, and a fact says so. Only what fits neither way raises
+IllegalMove. Executions are booked in every state.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from brokers.executions import Execution, Executions, Restatement
+from brokers.instruments import EXACT, sane
+from brokers.model import Change, Fill, Order, OrderReport, OrderState
+from brokers.moves import ALLOWED, FORWARD
+from brokers.order_events import (
+    Acknowledged,
+    Behind,
+    Busted,
+    CancelConfirmed,
+    CancelRefused,
+    CancelRequested,
+    Corrected,
+    Duplicate,
+    Event,
+    Expired,
+    Fact,
+    Filled,
+    Held,
+    LateFill,
+    LateLife,
+    LostTouch,
+    OtherId,
+    Overfill,
+    Owed,
+    Reconciled,
+    Rejected,
+    ReplaceConfirmed,
+    ReplaceRefused,
+    ReplaceRequested,
+    Restated,
+    Said,
+    Sent,
+    Snapshot,
+    Stale,
+    Suspended,
+    Withheld,
+    Working,
+)
+
+MAX_EXECUTIONS: Final = 65_536  # of one order; a broker that reports more is not to be believed
+MAX_BROKER_IDS: Final = 256  # of one order; of a longer chain of replaces the oldest are forgotten
+
+_ZERO: Final = Decimal(0)
+_REASON: Final = 500  # characters kept of a broker's words
+_ALIVE: Final = frozenset({OrderState.HELD, OrderState.WORKING, OrderState.PARTIALLY_FILLED, OrderState.SUSPENDED})
+
+
+class LifecycleError(ValueError):
+    """An event that an order's life cannot take; the life is left as it was."""
+
+
+class IllegalMove(LifecycleError):
+    """A move that is not in the table: `state` -> `wanted`, where only `allowed` are open."""
+
+    def __init__(self, life: "OrderLife", wanted: OrderState, event: "Event") -> None:
+        self.order_key = life.order.key
+        self.state = life.state
+        self.wanted = wanted
+        self.allowed = ALLOWED[life.state]
+        self.event = event
+        names = ", ".join(sorted(word.value for word in self.allowed)) or "nothing: it is final"
+        only = " (by reconciliation only)" if self.state is OrderState.UNKNOWN else ""
+        super().__init__(
+            f"order {self.order_key}: {self.state.value} -> {wanted.value} is not a move; allowed{only}: {names}; "
+            f"{type(event).__name__} was not applied; ask the broker for the order and reconcile"
+        )
+
+
+class BadEvent(LifecycleError):
+    """An event that cannot be about this order; `expected` says what would fit."""
+
+    def __init__(self, life: "OrderLife", event: "Event", expected: str) -> None:
+        self.order_key = life.order.key
+        self.event = event
+        self.expected = expected
+        super().__init__(
+            f"order {self.order_key}: expected {expected}, got {event!r}; not applied; ask the broker and reconcile"
+        )
+
+
+@attrs.frozen
+class OrderLife:
+    """One order as far as it is known; `facts` are what the last event brought to light, and nothing older."""
+
+    order: Order
+    standing: OrderState = OrderState.CREATED  # the word beneath pending requests and doubt
+    canceling: bool = False
+    change: Change | None = None  # asked for and not answered
+    uncertain: bool = False
+    executions: Executions = attrs.field(factory=Executions)
+    broker_order_ids: tuple[str, ...] = ()  # of a chain of replaces, the one in force last
+    reason: str = ""  # the broker's last refusal, in its words
+    facts: tuple[Fact, ...] = attrs.field(default=(), eq=False)
+
+    @property
+    def state(self) -> OrderState:
+        """The word to show."""
+        if self.uncertain:
+            return OrderState.UNKNOWN
+        if self.standing not in _ALIVE:  # not yet or no more: a pending request does not show
+            return self.standing
+        if self.canceling:
+            return OrderState.PENDING_CANCEL
+        return self.standing if self.change is None else OrderState.PENDING_REPLACE
+
+    @property
+    def returns_to(self) -> OrderState:
+        """The state after a refusal of the request that is pending now."""
+        if self.state is OrderState.PENDING_CANCEL and self.change is not None:
+            return OrderState.PENDING_REPLACE
+        return OrderState.UNKNOWN if self.uncertain else self.standing
+
+    @property
+    def filled(self) -> Decimal:
+        """The quantity filled, as far as executions or reports tell."""
+        return self.executions.filled
+
+    @property
+    def remaining(self) -> Decimal:
+        """The quantity not filled, whether or not it still can be."""
+        return max(EXACT.subtract(self.order.quantity, self.filled), _ZERO)
+
+    def report(self, account: str, time_ns: int, sequence: int = 0) -> OrderReport:
+        """The life as the report that strategies and books see."""
+        return OrderReport(
+            order=self.order,
+            account=account,
+            state=self.state,
+            filled=self.filled,
+            remaining=self.remaining,
+            average_price=self.executions.average_price,
+            broker_order_ids=self.broker_order_ids,
+            time_ns=time_ns,
+            sequence=sequence,
+            reason=self.reason,
+        )
+
+
+def advance(life: OrderLife, event: Event) -> OrderLife:
+    """The life after one event; raises IllegalMove or BadEvent, and then nothing has changed."""
+    if life.facts:
+        life = attrs.evolve(life, facts=())
+    if isinstance(event, Said):
+        other = _other_id(life, event)
+        if other is not None:
+            return _noting(life, other)
+        if not isinstance(event, ReplaceConfirmed):
+            life = _joined(life, event.broker_order_id)
+    return _HANDLERS[type(event)](life, event)
+
+
+def _other_id(life: OrderLife, event: Said) -> OtherId | None:
+    """Set when the event is about another broker id than the one in force, or than the next."""
+    told = event.broker_order_id
+    if told is None or told in life.broker_order_ids[-1:]:
+        return None
+    known = told in life.broker_order_ids
+    if not known and (not life.broker_order_ids or isinstance(event, ReplaceConfirmed)):
+        return None
+    return OtherId(told, replaced=known)
+
+
+# Our own steps: a move of the table or none.
+
+
+def _sent(life: OrderLife, event: Sent) -> OrderLife:
+    if life.state is OrderState.PENDING_NEW:
+        return life
+    return _step(life, OrderState.PENDING_NEW, event, standing=OrderState.PENDING_NEW)
+
+
+def _cancel_requested(life: OrderLife, event: CancelRequested) -> OrderLife:
+    if life.state in (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL):
+        return attrs.evolve(life, canceling=True)
+    return _step(life, OrderState.PENDING_CANCEL, event, canceling=True)
+
+
+def _replace_requested(life: OrderLife, event: ReplaceRequested) -> OrderLife:
+    if event.change.key != life.order.key:
+        raise BadEvent(life, event, f"a change of {life.order.key}")
+    return _step(life, OrderState.PENDING_REPLACE, event, change=event.change)
+
+
+def _lost_touch(life: OrderLife, event: LostTouch) -> OrderLife:
+    return life if life.uncertain else _step(life, OrderState.UNKNOWN, event, uncertain=True)
+
+
+def _step(life: OrderLife, wanted: OrderState, event: Event, **fields: Any) -> OrderLife:
+    if life.uncertain or wanted not in ALLOWED[life.state]:
+        raise IllegalMove(life, wanted, event)
+    return attrs.evolve(life, **fields)
+
+
+def _reconciled(life: OrderLife, event: Reconciled) -> OrderLife:
+    before, word = life.state, event.state
+    life = _counted(_joined(life, event.broker_order_id), event)
+    if word is before and (before.final or life.uncertain):
+        return life
+    wish = before is OrderState.PENDING_NEW and life.canceling and not word.final  # not sent, so not answered
+    after = attrs.evolve(
+        life,
+        standing=_fitted(life, word),
+        uncertain=word is OrderState.UNKNOWN,
+        canceling=word is OrderState.PENDING_CANCEL or wish,
+        change=_change_of(life) if word is OrderState.PENDING_REPLACE else None,
+    )
+    if not (life.uncertain or after.state is before or after.state in ALLOWED[before] | FORWARD[before]):
+        raise IllegalMove(life, word, event)
+    if word is OrderState.REJECTED and after.filled:
+        raise IllegalMove(life, word, event)
+    return after
+
+
+# The broker's words: forward along the table, or ignored.
+
+
+def _acknowledged(life: OrderLife, _event: Acknowledged) -> OrderLife:
+    if life.uncertain:
+        return _noting(life, Withheld(OrderState.PENDING_NEW))
+    if life.standing is OrderState.REJECTED:
+        return _noting(life, LateLife(OrderState.PENDING_NEW))
+    return _stand(life, OrderState.PENDING_NEW) if life.standing is OrderState.CREATED else life
+
+
+def _word(life: OrderLife, event: Held | Working | Suspended | Expired | CancelConfirmed) -> OrderLife:
+    return _heard(life, event.word, event)
+
+
+def _rejected(life: OrderLife, event: Rejected) -> OrderLife:
+    heard = _heard(life, OrderState.REJECTED, event)
+    return attrs.evolve(heard, reason=_reason(event)) if heard.state is OrderState.REJECTED else heard
+
+
+def _snapshot(life: OrderLife, event: Snapshot) -> OrderLife:
+    behind = event.filled is not None and event.filled < life.filled
+    life = _counted(life, event)
+    if behind and not event.state.final:
+        return life
+    return _heard(life if event.state.final else _refitted(life), event.state, event)
+
+
+def _heard(life: OrderLife, word: OrderState, event: Event) -> OrderLife:
+    if word in (OrderState.CREATED, OrderState.UNKNOWN):
+        return life  # the broker has nothing to say
+    if life.uncertain:
+        return _noting(life, Withheld(word))
+    standing = _fitted(life, word)
+    after = _covered(_stand(life, standing), word)
+    ahead = standing is life.standing or standing in FORWARD[life.standing]
+    shown = after.state is life.state or after.state in FORWARD[life.state]
+    if ahead and shown and not (standing is OrderState.REJECTED and life.filled):
+        return after
+    if life.standing in FORWARD[standing]:
+        fact = LateLife(word) if life.standing is OrderState.REJECTED else Stale(word)
+        return _noting(life, fact)
+    raise IllegalMove(life, word, event)
+
+
+def _covered(life: OrderLife, word: OrderState) -> OrderLife:
+    """Lays the broker's own pending word over a live order; any other leaves a request unanswered."""
+    if life.state.final:
+        return life
+    if word is OrderState.PENDING_CANCEL:
+        return attrs.evolve(life, canceling=True)
+    return attrs.evolve(life, change=_change_of(life)) if word is OrderState.PENDING_REPLACE else life
+
+
+def _cancel_refused(life: OrderLife, event: CancelRefused) -> OrderLife:
+    if not life.canceling:
+        return _noting(life, Stale(OrderState.PENDING_CANCEL))
+    return attrs.evolve(life, canceling=False, reason=_reason(event))
+
+
+def _replace_refused(life: OrderLife, event: ReplaceRefused) -> OrderLife:
+    if life.change is None:
+        return _noting(life, Stale(OrderState.PENDING_REPLACE))
+    return attrs.evolve(life, change=None, reason=_reason(event))
+
+
+def _replace_confirmed(life: OrderLife, event: ReplaceConfirmed) -> OrderLife:
+    fresh = event.broker_order_id not in (None, *life.broker_order_ids)
+    if fresh and life.state.final and life.state is not OrderState.REPLACED:
+        raise IllegalMove(life, OrderState.WORKING, event)  # another order lives: never to be overlooked
+    if life.state.final and not fresh:
+        return _noting(life, Stale(OrderState.PENDING_REPLACE))
+    terms = event.terms or _change_of(life)
+    if terms.key != life.order.key or not (terms.quantity is None or _counts(terms.quantity)):
+        raise BadEvent(life, event, f"terms of {life.order.key} with a positive quantity")
+    life = attrs.evolve(
+        life,
+        order=terms.applied_to(life.order),
+        change=None,
+        standing=life.standing if life.standing in _ALIVE else OrderState.WORKING,
+    )
+    return _refitted(_noting_excess(_joined(life, event.broker_order_id)))
+
+
+# Executions: each counts once, whatever the state.
+
+
+def _filled(life: OrderLife, event: Filled) -> OrderLife:
+    fill = event.fill
+    _check_fill(life, event, fill)
+    if fill.id in life.executions.by_id:
+        return _noting(life, Duplicate(fill.id))
+    late = life.state.final
+    life = _booked(life, event, {fill.id: Execution(fill.quantity, fill.price)})
+    if not life.broker_order_ids:
+        life = _joined(life, fill.broker_order_id)
+    return _noting(life, LateFill(fill)) if late else _refitted(life)
+
+
+def _busted(life: OrderLife, event: Busted) -> OrderLife:
+    return _restated(life, event, {event.execution_id: None})
+
+
+def _corrected(life: OrderLife, event: Corrected) -> OrderLife:
+    fill, known = event.fill, life.executions.by_id
+    _check_fill(life, event, fill)
+    execution: Execution | None = Execution(fill.quantity, fill.price)
+    if fill.id != event.execution_id:
+        return _restated(life, event, {event.execution_id: None, fill.id: known.get(fill.id, execution)})
+    void = fill.id in known and known[fill.id] is None
+    return _restated(life, event, {fill.id: None if void else execution})
+
+
+def _restated(life: OrderLife, event: Busted | Corrected, news: Restatement) -> OrderLife:
+    if life.executions.knows(news):
+        return _noting(life, Duplicate(event.execution_id))
+    before = life
+    life = _booked(life, event, news)
+    reopened = before.state is OrderState.FILLED and life.filled < life.order.quantity
+    life = attrs.evolve(life, standing=OrderState.CANCELED) if reopened else _refitted(life)
+    return _noting(life, Restated(event.execution_id, before.filled, reopened=reopened))
+
+
+def _booked(life: OrderLife, event: Event, news: Restatement) -> OrderLife:
+    executions = life.executions.restated(news)
+    if len(executions.by_id) > MAX_EXECUTIONS:
+        raise BadEvent(life, event, f"at most {MAX_EXECUTIONS} executions of one order")
+    return _noting_excess(attrs.evolve(life, executions=executions))
+
+
+def _counted(life: OrderLife, seen: Snapshot | Reconciled) -> OrderLife:
+    """Takes in a cumulative quantity, which can only raise the one known; FILLED alone tells it too."""
+    filled = seen.filled
+    if filled is not None and not (sane(filled) and filled >= 0):
+        raise BadEvent(life, seen, "a cumulative quantity of zero or more")
+    if seen.state is OrderState.FILLED:
+        filled = max(filled or _ZERO, life.order.quantity)
+    if filled is None:
+        return life
+    if filled < life.filled:
+        return _noting(life, Behind(filled))
+    life = attrs.evolve(life, executions=life.executions.counted(filled, seen.average_price))
+    owed = life.executions.owed
+    return _noting_excess(_noting(life, Owed(owed)) if owed else life)
+
+
+def _check_fill(life: OrderLife, event: Event, fill: Fill) -> None:
+    order = life.order
+    if (fill.symbol, fill.side) != (order.symbol, order.side) or not (_counts(fill.quantity) and sane(fill.price)):
+        raise BadEvent(life, event, f"a {order.side.value} of {order.symbol} with a positive quantity and a price")
+
+
+def _counts(quantity: Decimal) -> bool:
+    return sane(quantity) and quantity > 0
+
+
+# The word and the quantities, made to fit.
+
+
+def _fitted(life: OrderLife, word: OrderState) -> OrderState:
+    """The word to stand on when this word is told, given what is filled."""
+    if word is OrderState.UNKNOWN:
+        return life.standing
+    if word in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE):
+        word = life.standing if life.standing in _ALIVE else OrderState.WORKING
+    if word.final:
+        return word
+    if life.filled >= life.order.quantity:
+        return OrderState.FILLED
+    if life.filled and word is not OrderState.SUSPENDED:
+        return OrderState.PARTIALLY_FILLED
+    return OrderState.WORKING if word is OrderState.PARTIALLY_FILLED else word
+
+
+def _refitted(life: OrderLife) -> OrderLife:
+    """The life after its quantities changed; a final word stays."""
+    if life.state.final:
+        return life
+    word = OrderState.WORKING if life.standing is OrderState.FILLED else life.standing
+    return _stand(life, _fitted(life, word))
+
+
+def _stand(life: OrderLife, standing: OrderState) -> OrderLife:
+    if standing is life.standing:
+        return life
+    if standing.final and not life.uncertain:
+        return attrs.evolve(life, standing=standing, canceling=False, change=None)
+    return attrs.evolve(life, standing=standing)
+
+
+def _joined(life: OrderLife, broker_order_id: str | None) -> OrderLife:
+    if broker_order_id is None or broker_order_id in life.broker_order_ids:
+        return life
+    return attrs.evolve(life, broker_order_ids=(*life.broker_order_ids, broker_order_id)[-MAX_BROKER_IDS:])
+
+
+def _change_of(life: OrderLife) -> Change:
+    return life.change or Change(life.order.key)
+
+
+def _reason(event: Rejected | CancelRefused | ReplaceRefused) -> str:
+    return f"{event.code.value}: {event.text[:_REASON]}"
+
+
+def _noting(life: OrderLife, *facts: Fact) -> OrderLife:
+    return attrs.evolve(life, facts=(*life.facts, *facts))
+
+
+def _noting_excess(life: OrderLife) -> OrderLife:
+    excess = EXACT.subtract(life.filled, life.order.quantity)
+    return _noting(life, Overfill(excess)) if excess > 0 else life
+
+
+_HANDLERS: Final[Mapping[type[Event], Callable[[OrderLife, Any], OrderLife]]] = {
+    Sent: _sent,
+    CancelRequested: _cancel_requested,
+    ReplaceRequested: _replace_requested,
+    LostTouch: _lost_touch,
+    Reconciled: _reconciled,
+    Acknowledged: _acknowledged,
+    Held: _word,
+    Working: _word,
+    Suspended: _word,
+    Expired: _word,
+    CancelConfirmed: _word,
+    Rejected: _rejected,
+    CancelRefused: _cancel_refused,
+    ReplaceRefused: _replace_refused,
+    ReplaceConfirmed: _replace_confirmed,
+    Filled: _filled,
+    Corrected: _corrected,
+    Busted: _busted,
+    Snapshot: _snapshot,
+}

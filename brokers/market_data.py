@@ -1,0 +1,152 @@
+"""MarketDataSource, written once: subscriptions counted, the latest of each symbol kept, everything on a topic."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from brokers.connection import Connection
+from brokers.errors import BrokerError, Code, broker_error
+from brokers.gateway import LinkNews
+from brokers.market import Bar, Interval, MarketEvent, Quote, Trade
+from runtime import Actor, Conflate, MailboxPolicy, Reason
+from runtime.errors import MailboxFull
+
+
+def market_topic(broker: str, symbol: str) -> tuple[str, str, str]:
+    """Where a symbol's events of one broker are published."""
+    return ("market", broker, symbol)
+
+
+def _newest_quote(_: str, event: object, *__: object) -> object | None:
+    """A waiting quote gives way to a newer one of its symbol; trades, bars and link news are never conflated."""
+    return event.symbol if isinstance(event, Quote) else None
+
+
+@attrs.frozen
+class SymbolStatistics:
+    """How one symbol's stream does; `age_ns` is None before its first event."""
+
+    symbol: str
+    subscribers: int
+    events: int
+    age_ns: int | None
+
+
+@attrs.frozen
+class FeedStatistics:
+    """How the source does."""
+
+    up: bool
+    link_text: str
+    symbols: tuple[SymbolStatistics, ...]
+
+
+@attrs.define(eq=False)
+class _Stream:
+    subscribers: int = 0
+    events: int = 0
+    quote: Quote | None = None
+    trade: Trade | None = None
+    last_ns: int | None = None
+
+
+class MarketDataSource(Actor):
+    """One broker's market data for whoever subscribes; a slow listener only harms itself."""
+
+    expects = (BrokerError,)
+    mailbox = MailboxPolicy(capacity=100_000, overflow=Conflate(_newest_quote))
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.feed = connection.need_feed()
+        self.streams: dict[str, _Stream] = {}
+        self.up = True
+        self.link_text = ""
+        self.missed: Counter[str] = Counter()
+        self._leave: Callable[[], None] | None = None
+
+    async def on_start(self) -> None:
+        """Begins to listen."""
+        self._leave = self.feed.listen(self._offer)
+
+    async def on_stop(self, reason: Reason) -> None:
+        """Lets go of the streams; a broker that cannot be told forgets them with the connection."""
+        if self._leave is not None:
+            self._leave()
+        for symbol, stream in self.streams.items():
+            if stream.subscribers:
+                await self.feed.unsubscribe(symbol)
+
+    def _offer(self, event: MarketEvent | LinkNews) -> None:
+        try:
+            self.ref.cast(MarketDataSource.hear, event)
+        except MailboxFull:
+            self.missed[type(event).__name__] += 1
+
+    async def subscribe(self, symbol: str) -> None:
+        """Begins a symbol's stream for one more subscriber; raises BrokerError."""
+        if not self.connection.symbols.supports_symbol(symbol):
+            raise broker_error(self.connection.name, Code.SYMBOL_NOT_FOUND, f"no market data for {symbol!r}")
+        stream = self.streams.setdefault(symbol, _Stream())
+        if not stream.subscribers:
+            await self.feed.subscribe(symbol)
+        stream.subscribers += 1
+
+    async def unsubscribe(self, symbol: str) -> None:
+        """Ends one subscription; the stream ends with the last; one too many is fine."""
+        stream = self.streams.get(symbol)
+        if stream is None or not stream.subscribers:
+            return
+        stream.subscribers -= 1
+        if not stream.subscribers:
+            await self.feed.unsubscribe(symbol)
+
+    async def move(self, old: str, new: str) -> None:
+        """Moves one subscription from a contract to the next, the new one first, so that nothing is missed."""
+        await self.subscribe(new)
+        await self.unsubscribe(old)
+
+    def hear(self, event: MarketEvent | LinkNews) -> None:
+        """Keeps the latest and publishes it."""
+        if isinstance(event, LinkNews):
+            self.up, self.link_text = event.up, event.text
+            return
+        stream = self.streams.get(event.symbol)
+        if stream is None or not stream.subscribers:
+            return
+        stream.events += 1
+        stream.last_ns = event.time_ns
+        if isinstance(event, Quote):
+            stream.quote = event
+        elif isinstance(event, Trade):
+            stream.trade = event
+        self.runtime.topics.publish(market_topic(self.connection.name, event.symbol), event)
+
+    def latest_quote(self, symbol: str) -> Quote | None:
+        """The newest quote of a subscribed symbol, or None."""
+        stream = self.streams.get(symbol)
+        return stream.quote if stream is not None else None
+
+    def latest_trade(self, symbol: str) -> Trade | None:
+        """The newest trade of a subscribed symbol, or None."""
+        stream = self.streams.get(symbol)
+        return stream.trade if stream is not None else None
+
+    async def history(self, symbol: str, interval: Interval, start_ns: int, end_ns: int) -> Sequence[Bar]:
+        """Finished bars whose close lies in (start, end], oldest first; raises BrokerError."""
+        return await self.connection.bars(symbol, interval, start_ns, end_ns)
+
+    def statistics(self) -> FeedStatistics:
+        """Whether data flows, and how old each symbol's last event is."""
+        now = self.world.clock.wall_ns()
+        return FeedStatistics(
+            self.up,
+            self.link_text,
+            tuple(
+                SymbolStatistics(
+                    symbol, stream.subscribers, stream.events, None if stream.last_ns is None else now - stream.last_ns
+                )
+                for symbol, stream in self.streams.items()
+            ),
+        )

@@ -1,0 +1,51 @@
+"""The venue's own clock and the events it is about to hand out."""
+
+import random
+
+from brokers.matching.events import Event
+from brokers.matching.orders import Working
+from brokers.matching.rules import Latency
+
+Head = tuple[int, int, int, str, str, str, str]
+Events = tuple[Event, ...]
+
+NOTHING: Events = ()
+
+
+class Outbox:
+    """Numbers events in one sequence; an account learns of its events in that order, never of one before another."""
+
+    def __init__(self, ack_latency: Latency, chance: random.Random) -> None:
+        self.now_ns = 0
+        self._ack_latency = ack_latency
+        self._chance = chance
+        self._sequence = 0
+        self._known: dict[str, int] = {}
+        self._waiting: list[Event] = []
+
+    def head(self, account: str, symbol: str, key: str, order_id: str = "") -> Head:
+        """The head of the next event."""
+        self._sequence += 1
+        known = self.now_ns + self._ack_latency.draw(self._chance)
+        known = max(known, self._known.get(account, known))
+        self._known[account] = known
+        return self._sequence, self.now_ns, known, account, symbol, key, order_id
+
+    def head_of(self, working: Working) -> Head:
+        """The head of the next event of an order, which notes that something happened to it."""
+        order = working.order
+        head = self.head(working.account, order.symbol, order.key, working.order_id)
+        working.sequence, working.time_ns = head[0], head[1]
+        return head
+
+    def put(self, event: Event) -> None:
+        """Adds an event."""
+        self._waiting.append(event)
+
+    def hand_out(self) -> Events:
+        """All events since the last time."""
+        if not self._waiting:
+            return NOTHING
+        events = tuple(self._waiting)
+        self._waiting.clear()
+        return events

@@ -1,0 +1,146 @@
+"""The paper broker: embedded, needs no account anywhere; its exchange is the one that every emulator uses.
+
+    broker = await open_paper(runtime, PaperSettings())
+
+A paper broker is a type of its own, not a flag of a live one: it has no credential, no host and no way to get one.
+"""
+
+import random
+from collections.abc import Iterable
+
+import attrs
+
+from brokers.broker import Broker
+from brokers.capability import (
+    SECOND_NS,
+    Capability,
+    ClientKeys,
+    DataSupport,
+    Environment,
+    KeyClass,
+    OrderSupport,
+    Replace,
+    Support,
+)
+from brokers.catalogue import Catalogue
+from brokers.guards.guard import Guard
+from brokers.guards.host import Host
+from brokers.instruments import Kind
+from brokers.keys import BASE62
+from brokers.listing import BrokerPlan
+from brokers.market import MarketEvent, MarketStatus
+from brokers.model import GroupKind, OrderType, TimeInForce
+from brokers.paper.exchange import BROKER, PaperExchange
+from brokers.paper.feed import PaperFeed
+from brokers.paper.hub import Hub
+from brokers.paper.orders import PaperOrders
+from brokers.paper.settings import BAR_UNITS, Fee, PaperAccount, PaperFaults, PaperSettings
+from brokers.paper.source import MarketSource, ReplaySource, SyntheticSource
+from brokers.paper.symbols import paper_symbols
+from brokers.paper.venue import PaperVenue
+from runtime import Backoff, Child, Runtime, Supervisor
+
+CAPABILITY = Capability(
+    broker=BROKER,
+    environments=frozenset({Environment.PAPER}),
+    data=DataSupport(
+        kinds=frozenset(Kind),
+        quotes=True,
+        trades=True,
+        depth_levels=10,
+        bars=BAR_UNITS,
+    ),
+    orders=OrderSupport(
+        kinds=frozenset(Kind),
+        types=frozenset(OrderType),
+        times_in_force=frozenset(TimeInForce),
+        keys=ClientKeys(
+            KeyClass.UNIQUE, BASE62, "".join(sorted(BASE62.characters)), max_length=64, lifetime_ns=None, query=True
+        ),
+        effect_ns=5 * SECOND_NS,
+        visibility_ns=0,
+        retention_ns=None,
+        signs=(),
+        sessions=frozenset({MarketStatus.OPEN, MarketStatus.EXTENDED}),
+        groups=dict.fromkeys(GroupKind, Support.NATIVE),
+        oco_reduce=True,
+        replace=Replace.IN_PLACE,
+        reduce_only=True,
+        post_only=True,
+        trail_percent=True,
+        fill_ids=True,
+        fills_in_order_event=True,
+        explicit_expiry=True,
+        async_rejects=True,
+    ),
+)
+
+ROOTS = ("ES", "NQ", "CL", "GC", "AAPL", "BTC-USD", "ETH-USD")  # the embedded default, fronts of the futures
+
+
+async def open_paper(
+    runtime: Runtime,
+    settings: PaperSettings | None = None,
+    *,
+    recording: Iterable[MarketEvent] | None = None,
+    catalogue: Catalogue | None = None,
+    name: str = BROKER,
+) -> Broker:
+    """Starts a paper broker at the top of the runtime and returns its facade; `recording` replaces the market.
+
+    Raises StartFailed, SymbolError or LookupError for symbols that are not in the catalogue.
+    """
+    settings = settings or PaperSettings()
+    catalogue = catalogue or Catalogue.shipped()
+    now = runtime.world.clock.wall_ns()
+    chance = random.Random(settings.seed)
+    source: MarketSource
+    if recording is not None:
+        source = ReplaySource(catalogue, recording, now)
+    else:
+        source = SyntheticSource(catalogue, settings.symbols or fronts(catalogue, now), settings.seed, now)
+    rules = attrs.evolve(settings.rules, ack_latency=settings.faults.ack_latency(settings.rules.ack_latency, chance))
+    exchange = PaperExchange(attrs.evolve(settings, rules=rules), source.instruments, chance, now)
+    hub, events = Hub(), source.events()
+    venue = runtime.name(f"{name}:venue", PaperVenue)
+    child = Child(
+        "venue",
+        lambda: PaperVenue(exchange, source, events, hub, chance),
+        name=venue.key,
+        backoff=Backoff(first=0.05, most=1),
+    )
+    await runtime.start(Supervisor([child], max_restarts=10, within=10), f"{name}-connection")
+    return Broker(
+        capability=CAPABILITY,
+        symbols=paper_symbols(catalogue.table, source.instruments),
+        catalogue=catalogue,
+        guard=Guard(name, Host(name, (), clock=runtime.world.clock, tell=lambda _: None), chance=chance),
+        orders=PaperOrders(venue, exchange, hub),
+        feed=PaperFeed(venue, source, hub, runtime.world.threads),
+    )
+
+
+PLAN = BrokerPlan(BROKER, CAPABILITY, open_paper, PaperSettings)
+
+
+def fronts(catalogue: Catalogue, now: int) -> tuple[str, ...]:
+    """What to trade today of the embedded default."""
+    symbols = []
+    for root in ROOTS:
+        day = catalogue.calendar(root).trading_day(now)
+        symbols.append(catalogue.front(root, day).symbol)
+    return tuple(symbols)
+
+
+__all__ = [
+    "CAPABILITY",
+    "PLAN",
+    "ROOTS",
+    "Fee",
+    "PaperAccount",
+    "PaperExchange",
+    "PaperFaults",
+    "PaperSettings",
+    "fronts",
+    "open_paper",
+]

@@ -1,0 +1,319 @@
+"""The paper exchange: venue and accounts as one deterministic state machine, without clock and without I/O.
+
+Each command or market event gives one Cascade: executions, orders, equity, positions, in that order. It is made
+when all of it is done, of frozen values, so no reader ever sees a filled order beside an old position. A position
+that was closed is told once with quantity 0.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+
+import attrs
+
+from brokers.gateway import OrderNews
+from brokers.instruments import Instrument, Kind
+from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark
+from brokers.market import MarketEvent, Quote
+from brokers.matching import Code, Event, Events, MatchingEngine, Refusal, Status
+from brokers.matching.events import Settled, Traded
+from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, OrderState, OrderType, Position
+from brokers.paper.settings import SECOND_NS, PaperSettings
+from brokers.paper.translate import order_events
+from brokers.sides import Side
+
+BROKER = "paper"
+
+
+@attrs.frozen
+class Cascade:
+    """All that one step did to one account; `known_ns` is when its owner learns of it."""
+
+    account: str
+    known_ns: int
+    executions: tuple[Fill, ...]
+    orders: tuple[OrderReport, ...]
+    equity: AccountSummary
+    positions: tuple[Position, ...]  # those that the executions touched
+    news: tuple[OrderNews, ...]  # the same, as what happened to each order
+    events: Events  # the same, in the venue's own words
+
+
+@attrs.define(eq=False)
+class _Account:
+    ledger: Ledger
+    fills: deque[Fill]
+    orders: deque[OrderReport]
+    watch_ns: int = 0  # when its margin is looked at next
+    valued: AccountSummary | None = None  # the money at the last execution or valuation
+
+    def value(self) -> AccountSummary:
+        """Values the account anew."""
+        self.valued = self.ledger.summary()
+        return self.valued
+
+
+class PaperExchange:
+    """Several accounts that trade several instruments on one matching engine."""
+
+    def __init__(
+        self, settings: PaperSettings, instruments: Iterable[Instrument], chance: random.Random, now: int
+    ) -> None:
+        self.settings = settings
+        self.instruments: dict[str, Instrument] = {one.symbol: one for one in instruments}
+        self.engine = MatchingEngine(settings.rules, self.instruments.values(), chance, admit=self._admit)
+        self._accounts: dict[str, _Account] = {}
+        self._holders: dict[str, set[str]] = {}
+        self._quotes: dict[str, Quote] = {}
+        self._liquidations = 0
+        for account in settings.accounts:
+            ledger = Ledger(AccountTerms(BROKER, account.id, account.currency), self.instruments)
+            if account.deposit:
+                flow = CashFlow(
+                    f"{account.id}/start", BROKER, account.id, FlowKind.DEPOSIT, account.deposit, account.currency, now
+                )
+                ledger.post(flow)
+            keep = settings.keep
+            self._accounts[account.id] = _Account(ledger, deque(maxlen=keep), deque(maxlen=keep))
+
+    # Commands: each returns what it did, account by account.
+
+    def submit(self, account: str, order: Order | OrderGroup, now: int) -> tuple[Cascade, ...]:
+        """An order or a group arrives."""
+        send = self.engine.submit if isinstance(order, Order) else self.engine.submit_group
+        return self._told(send(account, order, now))  # type: ignore[arg-type]  # each gets its own kind
+
+    def change(self, account: str, change: Change, now: int) -> tuple[Cascade, ...]:
+        """A change arrives."""
+        return self._told(self.engine.change(account, change, now))
+
+    def cancel(self, account: str, key: str, now: int) -> tuple[Cascade, ...]:
+        """A cancel arrives."""
+        return self._told(self.engine.cancel(account, key, now))
+
+    def market(self, event: MarketEvent, now: int) -> tuple[Cascade, ...]:
+        """The market moves: orders fill, positions are valued, margins are watched."""
+        cascades = self._told(self.engine.market(event, now))
+        if isinstance(event, Quote):
+            self._quotes[event.symbol] = event
+            if event.symbol in self._holders:
+                cascades += self._value(event, now)
+        return cascades
+
+    def advance(self, now: int) -> tuple[Cascade, ...]:
+        """What was due by now happens."""
+        return self._told(self.engine.advance(now))
+
+    def set_status(self, symbol: str, status: Status, now: int) -> tuple[Cascade, ...]:
+        """A symbol's market opens, pauses or closes."""
+        return self._told(self.engine.set_status(symbol, status, now))
+
+    def settle(self, symbol: str, price: Decimal, now: int) -> tuple[Cascade, ...]:
+        """A contract expires at this price."""
+        return self._told(self.engine.settle(symbol, price, now))
+
+    # Questions.
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The ids of the accounts."""
+        return tuple(self._accounts)
+
+    def has(self, account: str) -> bool:
+        """Whether there is such an account."""
+        return account in self._accounts
+
+    def summary(self, account: str) -> AccountSummary:
+        """The account's money; raises KeyError."""
+        return self._accounts[account].value()
+
+    def positions(self, account: str) -> tuple[Position, ...]:
+        """The positions that are not flat; raises KeyError."""
+        return tuple(one for one in self._accounts[account].ledger.positions() if one.quantity)
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """The middle of the last quote, or None where there was none."""
+        quote = self._quotes.get(symbol)
+        if quote is None or quote.bid is None or quote.ask is None:
+            return None
+        return (quote.bid + quote.ask) / 2
+
+    def ledger(self, account: str) -> Ledger:
+        """The account's books, to be read only; raises KeyError."""
+        return self._accounts[account].ledger
+
+    def fills_since(self, account: str, time_ns: int) -> tuple[Fill, ...]:
+        """The remembered executions since then, oldest first; raises KeyError."""
+        return tuple(fill for fill in self._accounts[account].fills if fill.time_ns >= time_ns)
+
+    def orders_since(self, account: str, time_ns: int) -> tuple[OrderReport, ...]:
+        """Open orders, and the remembered finished ones that were touched since then; raises KeyError."""
+        finished = {report.order.key: report for report in self._accounts[account].orders if report.time_ns >= time_ns}
+        finished.update({report.order.key: report for report in self.engine.open_orders(account)})
+        return tuple(finished.values())
+
+    # The cascade.
+
+    def _told(self, events: Events) -> tuple[Cascade, ...]:
+        if not events:
+            return ()
+        by_account: dict[str, list[Event]] = {}
+        for event in events:
+            by_account.setdefault(event.account, []).append(event)
+        return tuple(self._cascade(account, tuple(own)) for account, own in by_account.items())
+
+    def _cascade(self, account: str, events: Events) -> Cascade:
+        books = self._accounts[account]
+        executions: list[Fill] = []
+        news: list[OrderNews] = []
+        for event in events:
+            fill = self._executed(event)
+            if fill is not None:
+                books.ledger.apply(fill)
+                books.fills.append(fill)
+                executions.append(fill)
+            news += [
+                OrderNews(account, event.key, event.order_id or None, said, event.time_ns)
+                for said in order_events(event, fill)
+            ]
+        touched = dict.fromkeys(fill.symbol for fill in executions)
+        for symbol in touched:
+            self._note_holder(account, symbol, books.ledger)
+        equity = books.value() if executions or books.valued is None else books.valued
+        reports = [self.engine.order(account, key) for key in dict.fromkeys(event.key for event in events if event.key)]
+        orders = tuple(report for report in reports if report is not None)
+        books.orders.extend(report for report in orders if report.state.final)
+        return Cascade(
+            account=account,
+            known_ns=max(event.known_ns for event in events),
+            executions=tuple(executions),
+            orders=orders,
+            equity=equity,
+            positions=tuple(books.ledger.position(symbol) for symbol in touched),
+            news=tuple(news),
+            events=events,
+        )
+
+    def _executed(self, event: Event) -> Fill | None:
+        if isinstance(event, Traded):
+            instrument = self.instruments[event.symbol]
+            fill = event.fill
+            fee = self.settings.fee(instrument).of(instrument, fill.quantity, fill.price, fill.liquidity)
+            return attrs.evolve(fill, fee=fee)
+        if isinstance(event, Settled) and event.quantity:
+            return Fill(
+                id=f"settled/{event.symbol}/{event.sequence}",
+                broker=BROKER,
+                account=event.account,
+                symbol=event.symbol,
+                side=Side.SELL if event.quantity > 0 else Side.BUY,
+                quantity=abs(event.quantity),
+                price=event.price,
+                time_ns=event.time_ns,
+            )
+        return None
+
+    def _note_holder(self, account: str, symbol: str, ledger: Ledger) -> None:
+        holders = self._holders.setdefault(symbol, set())
+        if ledger.position(symbol).quantity:
+            holders.add(account)
+            quote = self._quotes.get(symbol)
+            if quote is not None:
+                _mark(ledger, quote)
+            return
+        holders.discard(account)
+        if not holders:
+            del self._holders[symbol]
+
+    # Margin.
+
+    def _admit(self, account: str, order: Order) -> Refusal | None:
+        """Refuses an order whose worst case the account cannot carry; one that only reduces is always let in."""
+        books = self._accounts.get(account)
+        if books is None:
+            return Refusal(Code.RISK, f"there is no account {account!r} here; there are {', '.join(self._accounts)}")
+        ledger = books.ledger
+        instrument = self.instruments[order.symbol]
+        held = ledger.position(order.symbol).quantity
+        signed = order.quantity * order.side.sign
+        if order.reduce_only or (held * signed < 0 and abs(signed) <= abs(held)):
+            return None
+        price = self._price(order)
+        if price is None:
+            return None  # nothing to value it by; without a price it cannot fill either
+        need = self._carry(instrument, abs(held + signed + self._waiting(account, order)), price)
+        need -= self._carry(instrument, abs(held), price)
+        summary = books.valued or books.value()
+        free = summary.equity - summary.margin.initial
+        if need > free:
+            said = f"the order needs {need.normalize():f} {summary.currency} more, {free.normalize():f} is free"
+            return Refusal(Code.MARGIN, said)
+        return None
+
+    def _waiting(self, account: str, order: Order) -> Decimal:
+        """What the account's open orders on the same side may still add."""
+        waiting = [
+            report.remaining * report.order.side.sign
+            for report in self.engine.open_orders(account)
+            if report.order.symbol == order.symbol
+            and report.order.key != order.key
+            and report.order.side is order.side
+            and not report.order.reduce_only
+            and report.state is not OrderState.HELD
+        ]
+        return sum(waiting, Decimal(0))
+
+    def _carry(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+        """What holding so much ties up."""
+        if instrument.kind is Kind.FUTURE:
+            return instrument.initial_margin * quantity
+        share = instrument.initial_margin or Decimal(1)
+        if instrument.kind is Kind.INVERSE:
+            return share * quantity * instrument.multiplier / price
+        return share * quantity * instrument.multiplier * price
+
+    def _price(self, order: Order) -> Decimal | None:
+        """What the order would trade at, at worst; None where nothing tells."""
+        if order.limit_price is not None or order.stop_price is not None:
+            return order.limit_price if order.limit_price is not None else order.stop_price
+        quote = self._quotes.get(order.symbol)
+        if quote is None:
+            return None
+        return quote.ask if order.side is Side.BUY else quote.bid
+
+    def _value(self, quote: Quote, now: int) -> tuple[Cascade, ...]:
+        """Marks the holders' positions, and once a second each looks whether its margin still carries them."""
+        found: tuple[Cascade, ...] = ()
+        for account in sorted(self._holders[quote.symbol]):
+            books = self._accounts[account]
+            _mark(books.ledger, quote)
+            if now >= books.watch_ns:
+                books.watch_ns = now + SECOND_NS
+                found += self._watch(account, books, now)
+        return found
+
+    def _watch(self, account: str, books: _Account, now: int) -> tuple[Cascade, ...]:
+        summary = books.value()
+        if summary.equity >= summary.margin.maintenance:
+            return (Cascade(account, now, (), (), summary, self.positions(account), (), ()),)
+        found: tuple[Cascade, ...] = ()
+        for report in self.engine.open_orders(account):
+            found += self._told(self.engine.cancel(account, report.order.key, now, direct=True))
+        for position in self.positions(account):
+            self._liquidations += 1
+            order = Order(
+                key=f"liquidation-{self._liquidations}",
+                symbol=position.symbol,
+                side=Side.SELL if position.quantity > 0 else Side.BUY,
+                type=OrderType.MARKET,
+                quantity=abs(position.quantity),
+                reduce_only=True,
+            )
+            found += self._told(self.engine.submit(account, order, now, direct=True))
+        return found
+
+
+def _mark(ledger: Ledger, quote: Quote) -> None:
+    if quote.bid is not None or quote.ask is not None:
+        ledger.mark(Mark(quote.symbol, quote.time_ns, quote.bid, quote.ask))

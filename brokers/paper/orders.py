@@ -1,0 +1,84 @@
+"""The order gateway of the paper broker: requests go to the venue's name, questions to the exchange itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from brokers.errors import Certainty, Code, broker_error
+from brokers.gateway import Leave, News
+from brokers.market import MarketStatus
+from brokers.matching import UnknownSymbolError
+from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, Position
+from brokers.outcome import Outcome, Unknown
+from brokers.paper.exchange import BROKER, PaperExchange
+from brokers.paper.hub import Hub
+from brokers.paper.venue import PaperVenue, need_line
+from runtime import Name
+from runtime.errors import CallError
+
+
+class PaperOrders:
+    """One login's way to the paper accounts."""
+
+    def __init__(self, venue: Name[PaperVenue], exchange: PaperExchange, hub: Hub) -> None:
+        self._venue = venue
+        self._exchange = exchange
+        self._hub = hub
+
+    async def accounts(self) -> Sequence[str]:
+        """The ids of the accounts."""
+        await need_line(self._venue)
+        return self._exchange.accounts
+
+    def market_status(self, symbol: str) -> MarketStatus | None:
+        """The state of a symbol's market at the venue."""
+        try:
+            return MarketStatus(self._exchange.engine.status(symbol).value)
+        except UnknownSymbolError:
+            return None
+
+    async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
+        """Sends an order or a group once."""
+        return await self._attempt(self._venue.call(PaperVenue.place, account, order))
+
+    async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:
+        """Asks for new terms; the venue finds the order by its key."""
+        return await self._attempt(self._venue.call(PaperVenue.change, account, change))
+
+    async def cancel(self, account: str, key: str, broker_order_id: str | None) -> Outcome:
+        """Asks for the end of an order; the venue finds it by its key."""
+        return await self._attempt(self._venue.call(PaperVenue.cancel, account, key))
+
+    async def _attempt(self, request: Awaitable[Outcome]) -> Outcome:
+        """An actor that died with our request in hand leaves it in doubt, as a lost connection would."""
+        try:
+            return await request
+        except CallError as error:
+            return Unknown(broker_error(BROKER, Code.TIMEOUT, str(error), certainty=Certainty.UNKNOWN))
+
+    async def open_orders(self, account: str) -> Sequence[OrderReport]:
+        """The orders that live at the venue."""
+        await need_line(self._venue, account)
+        return self._exchange.engine.open_orders(account)
+
+    async def orders_since(self, account: str, time_ns: int) -> Sequence[OrderReport]:
+        """All orders touched since then, as far as the venue remembers."""
+        await need_line(self._venue, account)
+        return self._exchange.orders_since(account, time_ns)
+
+    async def fills_since(self, account: str, time_ns: int) -> Sequence[Fill]:
+        """All executions since then, as far as the venue remembers."""
+        await need_line(self._venue, account)
+        return self._exchange.fills_since(account, time_ns)
+
+    async def positions(self, account: str) -> Sequence[Position]:
+        """The net positions that are not flat."""
+        await need_line(self._venue, account)
+        return self._exchange.positions(account)
+
+    async def summary(self, account: str) -> AccountSummary:
+        """The account's money."""
+        await need_line(self._venue, account)
+        return self._exchange.summary(account)
+
+    def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
+        """Hands the account's news to hear."""
+        return self._hub.listen(account, hear)

@@ -1,0 +1,114 @@
+"""How a paper broker behaves: its accounts, fees, venue and, on purpose, its faults."""
+
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+
+import attrs
+
+from brokers.instruments import Instrument, Kind
+from brokers.market import BarUnit
+from brokers.matching import Latency, VenueRules
+from brokers.model import Liquidity
+
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+
+
+def _share(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{attribute.name} is {value!r}, expected a share from 0 to 1")
+
+
+@attrs.frozen
+class PaperFaults:
+    """What goes wrong, and how often; the defaults are low, so that no strategy learns that brokers are perfect."""
+
+    reject: float = attrs.field(default=0.002, validator=_share)  # of orders
+    thin: float = attrs.field(default=0.05, validator=_share)  # of quotes show a tenth of their size
+    slow_ack: float = attrs.field(default=0.01, validator=_share)  # of answers take `slow_ack_ns`
+    slow_ack_ns: int = 750 * MILLISECOND_NS
+    disconnects_per_hour: float = attrs.field(default=0.5, validator=attrs.validators.ge(0))
+    disconnect_ns: int = 3 * SECOND_NS
+
+    @classmethod
+    def none(cls) -> "PaperFaults":
+        """A broker that never errs: for measurements and for tests of something else."""
+        return cls(reject=0, thin=0, slow_ack=0, disconnects_per_hour=0)
+
+    def times(self, factor: float) -> "PaperFaults":
+        """The same faults, so many times as often, each share at most 1."""
+        return attrs.evolve(
+            self,
+            reject=min(self.reject * factor, 1),
+            thin=min(self.thin * factor, 1),
+            slow_ack=min(self.slow_ack * factor, 1),
+            disconnects_per_hour=self.disconnects_per_hour * factor,
+        )
+
+    def ack_latency(self, usual: Latency, chance: random.Random) -> Latency:
+        """The usual latency with the slow answers mixed in, as samples that are drawn with equal odds."""
+        if not self.slow_ack:
+            return usual
+        normal = round(1 / self.slow_ack) - 1 if self.slow_ack < 1 else 0
+        return Latency((*(chance.choice(usual.samples) for _ in range(normal)), self.slow_ack_ns))
+
+
+@attrs.frozen
+class Fee:
+    """What a fill costs: so much a contract and a share of its value; a negative maker share is a rebate."""
+
+    per_contract: Decimal = Decimal(0)
+    taker_share: Decimal = Decimal(0)
+    maker_share: Decimal = Decimal(0)
+
+    def of(self, instrument: Instrument, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        """The fee of one fill in the instrument's settlement currency, exact to eight places."""
+        share = self.maker_share if liquidity is Liquidity.MAKER else self.taker_share
+        if instrument.kind is Kind.INVERSE:
+            value = quantity * instrument.multiplier / price
+        else:
+            value = quantity * instrument.multiplier * abs(price)
+        return (self.per_contract * quantity + share * value).quantize(Decimal("1e-8")).normalize()
+
+
+FEES: Mapping[Kind, Fee] = {
+    Kind.FUTURE: Fee(per_contract=Decimal("2.25")),
+    Kind.STOCK: Fee(per_contract=Decimal("0.005")),
+    Kind.SPOT: Fee(taker_share=Decimal("0.001"), maker_share=Decimal("0.0008")),
+    Kind.PERPETUAL: Fee(taker_share=Decimal("0.0005"), maker_share=Decimal("0.0002")),
+    Kind.INVERSE: Fee(taker_share=Decimal("0.0005"), maker_share=Decimal("-0.0001")),
+}
+
+
+@attrs.frozen
+class PaperAccount:
+    """One account: its id, its currency and what it holds at the start."""
+
+    id: str
+    currency: str = "USD"
+    deposit: Decimal = Decimal(100_000)
+
+
+@attrs.frozen
+class PaperSettings:
+    """A paper broker; `fees` by symbol or root come before those by kind."""
+
+    symbols: tuple[str, ...] = ()  # empty: the front contracts of a few well-known roots
+    accounts: tuple[PaperAccount, ...] = (PaperAccount("paper-1"),)
+    rules: VenueRules = VenueRules(standing_ns=None)
+    faults: PaperFaults = PaperFaults()
+    fees_by_kind: Mapping[Kind, Fee] = attrs.field(factory=lambda: dict(FEES))
+    fees: Mapping[str, Fee] = attrs.field(factory=dict)
+    seed: int = 1
+    keep: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))  # fills and finished orders asked for
+
+    def fee(self, instrument: Instrument) -> Fee:
+        """The fee that applies to an instrument."""
+        for name in (instrument.symbol, instrument.root):
+            if name in self.fees:
+                return self.fees[name]
+        return self.fees_by_kind.get(instrument.kind, Fee())
+
+
+BAR_UNITS = frozenset({BarUnit.MINUTE, BarUnit.HOUR, BarUnit.DAY})

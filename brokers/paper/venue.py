@@ -1,0 +1,263 @@
+"""The actor that drives the paper exchange: it lets the market happen, answers requests, and injects faults.
+
+The exchange, the source and the hub are the "broker" and outlive this actor: when it crashes, its next instance goes on
+where it stopped, as a broker does when only our line to it broke.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import trio
+
+from brokers.errors import BrokerError, Code, DuplicateKey, broker_error
+from brokers.gateway import AccountNews, LinkNews
+from brokers.market import MarketEvent, MarketStatus, Quote
+from brokers.matching import Event, Status
+from brokers.matching.events import (
+    Accepted,
+    AlreadyKnown,
+    Canceled,
+    CancelRefused,
+    Rejected,
+    Replaced,
+    ReplaceRefused,
+)
+from brokers.model import Change, Order, OrderGroup
+from brokers.outcome import Accepted as AcceptedOutcome
+from brokers.outcome import Exists, NotSent, Outcome
+from brokers.outcome import Rejected as RejectedOutcome
+from brokers.paper.exchange import BROKER, Cascade, PaperExchange
+from brokers.paper.hub import Hub
+from brokers.paper.settings import SECOND_NS, PaperSettings
+from brokers.paper.source import MarketSource
+from brokers.paper.translate import neutral_code
+from runtime import Actor, MailboxPolicy, Name
+from runtime.calls import Reply
+from runtime.errors import CallError
+
+BATCH = 256  # market events between two checkpoints when many are due at once
+
+_ANSWERS_PLACE = (Accepted, Rejected, AlreadyKnown)
+_ANSWERS_CHANGE = (Replaced, ReplaceRefused)
+_ANSWERS_CANCEL = (Canceled, CancelRefused)
+Pending = tuple[str, str, tuple[type[Event], ...]]
+
+
+class PaperVenue(Actor):
+    """Lets time pass at the paper exchange and carries requests to it."""
+
+    expects = (BrokerError,)
+    mailbox = MailboxPolicy(capacity=100_000)
+
+    def __init__(
+        self,
+        exchange: PaperExchange,
+        source: MarketSource,
+        events: Iterator[MarketEvent],
+        hub: Hub,
+        chance: random.Random,
+    ) -> None:
+        self.exchange = exchange
+        self.source = source
+        self.events = events
+        self.hub = hub
+        self.chance = chance
+        self.settings: PaperSettings = exchange.settings
+        self.pending: dict[Pending, list[Reply]] = {}
+        self.armed_ns: int | None = None
+
+    async def on_start(self) -> None:
+        """Opens the markets that are open now and lets the rest happen in helper tasks."""
+        now = self.now()
+        for instrument in self.source.instruments:
+            self._status(instrument.symbol, self.source.status(instrument.symbol, now))
+            self.spawn(self._keep_hours, instrument.symbol)
+        self.spawn(self._let_market_happen)
+        if self.settings.faults.disconnects_per_hour:
+            self.spawn(self._break_line)
+
+    def now(self) -> int:
+        """The time at the venue."""
+        return self.world.clock.wall_ns()
+
+    # Requests.
+
+    def place(self, account: str, order: Order | OrderGroup) -> Outcome:
+        """An order or a group is sent; the answer comes when the venue's answer is known here."""
+        refused = self._refused(account)
+        if refused is not None:
+            return refused
+        if self.chance.random() < self.settings.faults.reject:
+            text = "refused on purpose, as brokers do now and then; settings.faults.reject says how often"
+            return RejectedOutcome(broker_error(BROKER, Code.ORDER_REJECTED, text))
+        key = order.key if isinstance(order, Order) else _members(order)[0].key
+        return self._answer(account, key, _ANSWERS_PLACE, partial(self.exchange.submit, account, order, self.now()))
+
+    def change(self, account: str, change: Change) -> Outcome:
+        """A change is sent."""
+        refused = self._refused(account)
+        if refused is not None:
+            return refused
+        work = partial(self.exchange.change, account, change, self.now())
+        return self._answer(account, change.key, _ANSWERS_CHANGE, work)
+
+    def cancel(self, account: str, key: str) -> Outcome:
+        """A cancel is sent."""
+        refused = self._refused(account)
+        if refused is not None:
+            return refused
+        return self._answer(account, key, _ANSWERS_CANCEL, partial(self.exchange.cancel, account, key, self.now()))
+
+    def need_line(self, account: str | None = None) -> None:
+        """Passes a question that can be asked; raises BrokerError while the line is down or for a strange account."""
+        if not self.hub.up:
+            raise broker_error(BROKER, Code.CONNECTION_FAILED, "the line is down")
+        if account is not None and not self.exchange.has(account):
+            raise broker_error(BROKER, Code.FORBIDDEN, f"there is no account {account!r} here")
+
+    def _refused(self, account: str) -> Outcome | None:
+        try:
+            self.need_line(account)
+        except BrokerError as error:
+            return NotSent(error)
+        return None
+
+    def _answer(
+        self, account: str, key: str, answers: tuple[type[Event], ...], work: Callable[[], tuple[Cascade, ...]]
+    ) -> Outcome:
+        reply = self.defer()
+        self.pending.setdefault((account, key, answers), []).append(reply)
+        self._tell(work())
+        later: Outcome = reply.later
+        return later
+
+    # What happens is told when its owner learns of it.
+
+    def _tell(self, cascades: tuple[Cascade, ...]) -> None:
+        now = self.now()
+        for cascade in cascades:
+            if cascade.known_ns <= now:
+                self._tell_one(cascade)
+            else:
+                self.send_after((cascade.known_ns - now) / SECOND_NS, PaperVenue.tell_later, cascade)
+        due = self.exchange.engine.next_due
+        if due is not None and (self.armed_ns is None or due < self.armed_ns):
+            self.armed_ns = due
+            self.send_after(max(due - now, 0) / SECOND_NS, PaperVenue.advance)
+
+    def tell_later(self, cascade: Cascade) -> None:
+        """Tells a cascade whose time has come."""
+        self._tell_one(cascade)
+
+    def _tell_one(self, cascade: Cascade) -> None:
+        for news in cascade.news:
+            self.hub.tell(cascade.account, news)
+        moved = cascade.positions or cascade.executions or not cascade.events
+        if moved:
+            self.hub.tell(
+                cascade.account,
+                AccountNews(cascade.account, cascade.equity, cascade.positions, cascade.equity.time_ns),
+            )
+        for event in cascade.events:
+            self._resolve(event, cascade)
+
+    def _resolve(self, event: Event, cascade: Cascade) -> None:
+        for answers in (_ANSWERS_PLACE, _ANSWERS_CHANGE, _ANSWERS_CANCEL):
+            if isinstance(event, answers):
+                for reply in self.pending.pop((event.account, event.key, answers), ()):
+                    reply.send(_outcome(event, cascade))
+
+    def advance(self) -> None:
+        """Lets happen what is due at the exchange."""
+        self.armed_ns = None
+        self._tell(self.exchange.advance(self.now()))
+
+    # The market.
+
+    async def _let_market_happen(self) -> None:
+        handled = 0
+        for event in self.events:
+            wait_ns = event.time_ns - self.now()
+            if wait_ns > 0:
+                await trio.sleep(wait_ns / SECOND_NS)
+            else:
+                handled += 1
+                if handled % BATCH == 0:
+                    await trio.lowlevel.checkpoint()
+            self.market(event)
+
+    def market(self, event: MarketEvent) -> None:
+        """The market moves; the exchange comes first, then those who watch."""
+        if self.settings.faults.thin and isinstance(event, Quote) and self.chance.random() < self.settings.faults.thin:
+            event = self._thinned(event)
+        cascades = self.exchange.market(event, max(event.time_ns, 0))
+        self.hub.show(event)
+        if cascades:
+            self._tell(cascades)
+
+    def _thinned(self, quote: Quote) -> MarketEvent:
+        """The quote with a tenth of its size, at least a lot, so that orders fill in parts."""
+        lot = self.exchange.instruments[quote.symbol].lot
+        sizes = [max(size / 10 // lot * lot, lot) if size else size for size in (quote.bid_size, quote.ask_size)]
+        return Quote(quote.symbol, quote.bid, quote.ask, sizes[0], sizes[1], quote.time_ns)
+
+    async def _keep_hours(self, symbol: str) -> None:
+        while (change := self.source.next_status(symbol, self.now())) is not None:
+            time_ns, status = change
+            await trio.sleep(max(time_ns - self.now(), 0) / SECOND_NS)
+            self._status(symbol, status)
+            if status is MarketStatus.CLOSED and self.source.is_over(symbol, self.now()):
+                self._settle(symbol)
+                return
+
+    def _status(self, symbol: str, status: MarketStatus) -> None:
+        self._tell(self.exchange.set_status(symbol, Status(status.value), self.now()))
+
+    def _settle(self, symbol: str) -> None:
+        """Closes what is held of a contract whose last session is over, at its last price."""
+        price = self.exchange.last_price(symbol)
+        if price is not None:
+            self._tell(self.exchange.settle(symbol, price, self.now()))
+
+    async def _break_line(self) -> None:
+        faults = self.settings.faults
+        while True:
+            await trio.sleep(self.chance.expovariate(faults.disconnects_per_hour / 3600))
+            await self.break_line(faults.disconnect_ns)
+
+    async def break_line(self, for_ns: int) -> None:
+        """Takes the line down for so long; news of that time is lost and must be asked for."""
+        self.hub.set_line(LinkNews(False, "the line went down on purpose; settings.faults says how often", self.now()))
+        await trio.sleep(for_ns / SECOND_NS)
+        self.hub.set_line(LinkNews(True, "the line is up again", self.now()))
+
+
+async def need_line(venue: Name[PaperVenue], account: str | None = None) -> None:
+    """Passes a question that can be asked now; raises BrokerError, also while the venue is being restarted."""
+    try:
+        await venue.call(PaperVenue.need_line, account)
+    except CallError as error:
+        raise broker_error(BROKER, Code.CONNECTION_FAILED, str(error)) from error
+
+
+def _outcome(event: Event, cascade: Cascade) -> Outcome:
+    if isinstance(event, AlreadyKnown):
+        ids = event.report.broker_order_ids
+        return Exists(DuplicateKey(BROKER, Code.DUPLICATE_KEY, "the key is known"), ids[-1] if ids else None)
+    if isinstance(event, Rejected | ReplaceRefused | CancelRefused):
+        code = neutral_code(event.refusal.code)
+        if code is Code.DUPLICATE_KEY:
+            return Exists(DuplicateKey(BROKER, code, event.refusal.sentence))
+        return RejectedOutcome(broker_error(BROKER, code, event.refusal.sentence))
+    legs = [other for other in cascade.events if isinstance(other, Accepted) and other is not event]
+    same = [
+        leg.order_id
+        for leg in legs
+        if isinstance(event, Accepted) and event.group is not None and leg.group == event.group
+    ]
+    return AcceptedOutcome(event.order_id, tuple(same))
+
+
+def _members(group: OrderGroup) -> tuple[Order, ...]:
+    return group.children if group.parent is None else (group.parent, *group.children)

@@ -1,0 +1,20 @@
+"""Buy and sell."""
+
+import enum
+
+
+class Side(enum.Enum):
+    """The direction of an order, a fill or an aggressor."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY

@@ -1,0 +1,341 @@
+"""The account manager, written once: against the paper broker, and against a gateway that answers what a test wants."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import trio
+
+from brokers.account_manager import AccountManager
+from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
+from brokers.gateway import AccountNews, LinkNews, OrderNews
+from brokers.lifecycle import IllegalMove
+from brokers.model import Change, Fill, GroupKind, Order, OrderGroup, OrderReport, OrderState, OrderType
+from brokers.order_events import Filled
+from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from brokers.paper.orders import PaperOrders
+from brokers.sides import Side
+from tests.brokers.desk import ES, Desk, at_the_desk
+
+
+def place_by(desk: Desk, answer: Callable[[Order], Any]) -> list[Order]:
+    """Puts another answer before the venue's; returns the list of orders that were sent."""
+    sent: list[Order] = []
+    venue = desk.broker.orders
+
+    class Answering(PaperOrders):
+        async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
+            assert isinstance(order, Order)
+            sent.append(order)
+            outcome: Outcome = await answer(order)
+            return outcome
+
+    assert isinstance(venue, PaperOrders)
+    venue.__class__ = Answering
+    return sent
+
+
+def unknown(text: str = "no answer") -> Unknown:
+    return Unknown(broker_error("paper", Code.TIMEOUT, text, certainty=Certainty.UNKNOWN))
+
+
+def test_an_order_is_placed_filled_booked_and_told_once() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(Side.BUY, 2)
+        await desk.submit(order)
+        await trio.sleep(0.1)
+        report = await desk.report(order)
+        assert (report.state, report.filled, report.average_price) == (OrderState.FILLED, Decimal(2), Decimal("6800.25"))
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert (position.symbol, position.quantity) == (ES, Decimal(2))
+        told = desk.heard.take()
+        assert [r.state for r in told if isinstance(r, OrderReport)] == [OrderState.WORKING, OrderState.FILLED]
+        assert [(f.quantity, f.session) for f in told if isinstance(f, Fill)] == [(Decimal(2), "s1")]
+
+    at_the_desk(play)
+
+
+def test_the_same_order_again_answers_what_is_known_and_sends_nothing() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order()
+        first = await desk.submit(order)
+        sent = place_by(desk, lambda _: pytest.fail("was sent again"))
+        again = await desk.submit(order)
+        assert again.broker_order_ids == first.broker_order_ids
+        assert sent == []
+        with pytest.raises(DuplicateKey, match="another order has the key"):
+            await desk.submit(desk.order(Side.SELL, 5, key=order.key))
+
+    at_the_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"quantity": "0"}, "quantity"),
+        ({"quantity": "-1"}, "quantity"),
+        ({"quantity": "NaN"}, "quantity"),
+        ({"quantity": "1.5"}, "quantity"),
+        ({"limit_price": "6800.10"}, "limit_price"),
+        ({"limit_price": "NaN"}, "limit_price"),
+        ({"type": OrderType.STOP}, "stop_price"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent_with_what_is_allowed(terms: dict[str, Any], field: str) -> None:
+    async def play(desk: Desk) -> None:
+        sent = place_by(desk, lambda _: pytest.fail("was sent"))
+        with pytest.raises(InvalidOrder) as caught:
+            await desk.submit(desk.order(**terms))
+        assert field in {problem.field for problem in caught.value.problems}
+        assert all(problem.expected for problem in caught.value.problems)
+        assert sent == []
+        assert await desk.broker.account_orders(desk.account) == ()
+
+    at_the_desk(play)
+
+
+def test_an_unknown_symbol_is_refused_before_anything_is_sent() -> None:
+    async def play(desk: Desk) -> None:
+        with pytest.raises(OrderRefused, match="symbol_not_found"):
+            await desk.submit(desk.order(symbol="NOSUCH"))
+
+    at_the_desk(play)
+
+
+def test_a_definite_no_is_raised_and_the_order_is_rejected() -> None:
+    async def play(desk: Desk) -> None:
+        async def refuse(_: Order) -> Outcome:
+            return Rejected(broker_error("paper", Code.INSUFFICIENT_FUNDS, "no money"))
+
+        place_by(desk, refuse)
+        order = desk.order()
+        with pytest.raises(OrderRefused, match="insufficient_funds"):
+            await desk.submit(order)
+        report = await desk.report(order)
+        assert (report.state, report.reason) == (OrderState.REJECTED, "insufficient_funds: no money")
+
+    at_the_desk(play)
+
+
+def test_what_was_not_sent_may_be_sent_again_under_its_key() -> None:
+    async def play(desk: Desk) -> None:
+        lines_up = False
+
+        async def answer(_: Order) -> Outcome:
+            refused = NotSent(broker_error("paper", Code.CONNECTION_FAILED, "refused"))
+            return Accepted("77") if lines_up else refused
+
+        sent = place_by(desk, answer)
+        order = desk.order()
+        with pytest.raises(BrokerError, match="connection_failed"):
+            await desk.submit(order)
+        tries = len(sent)
+        assert tries > 1, "the guard tries again what was not sent"
+        with pytest.raises(OrderRefused, match="order_not_found"):
+            await desk.report(order)
+        lines_up = True
+        assert (await desk.submit(order)).broker_order_ids == ("77",)
+        assert len(sent) == tries + 1
+
+    at_the_desk(play)
+
+
+def test_doubt_is_reported_not_raised_and_ends_when_the_broker_shows_the_order() -> None:
+    async def play(desk: Desk) -> None:
+        venue = PaperOrders.place
+
+        async def lose_the_answer(order: Order) -> Outcome:
+            assert isinstance(desk.broker.orders, PaperOrders)
+            await venue(desk.broker.orders, "paper-1", order)
+            return unknown()
+
+        desk.hub.up = False  # no news either
+        desk.venue.hub.up = True
+        sent = place_by(desk, lose_the_answer)
+        order = desk.order(limit_price="6700")
+        desk.manager.gateway.listen = lambda *_: lambda: None  # type: ignore[method-assign]
+        report = await desk.submit(order)
+        assert report.state in {OrderState.UNKNOWN, OrderState.WORKING}
+        await trio.sleep(11)
+        report = await desk.report(order)
+        assert report.state is OrderState.WORKING
+        assert len(sent) == 1, "an order in doubt is never sent again"
+
+    at_the_desk(play)
+
+
+def test_doubt_stays_while_the_broker_does_not_show_the_order() -> None:
+    async def play(desk: Desk) -> None:
+        async def vanish(_: Order) -> Outcome:
+            return unknown()
+
+        sent = place_by(desk, vanish)
+        order = desk.order()
+        assert (await desk.submit(order)).state is OrderState.UNKNOWN
+        await trio.sleep(3600)
+        assert (await desk.report(order)).state is OrderState.UNKNOWN
+        assert len(sent) == 1
+        statistics = await desk.account.call(AccountManager.statistics)
+        assert statistics.unknown_orders == 1
+
+    at_the_desk(play)
+
+
+def test_other_orders_and_cancels_go_on_while_one_request_hangs() -> None:
+    async def play(desk: Desk) -> None:
+        resting = desk.order(limit_price="6700")
+        await desk.submit(resting)
+
+        async def hang(_: Order) -> Outcome:
+            await trio.sleep(60)
+            return unknown()
+
+        place_by(desk, hang)
+        async with trio.open_nursery() as nursery:
+
+            async def hanging() -> None:
+                with trio.fail_after(120):
+                    assert (await desk.submit(desk.order())).state is OrderState.UNKNOWN
+
+            nursery.start_soon(hanging)
+            await trio.sleep(1)
+            began = trio.current_time()
+            await desk.broker.cancel_order(desk.account, resting.key)
+            await trio.sleep(0.01)
+            assert (await desk.report(resting)).state is OrderState.CANCELED
+            assert trio.current_time() - began < 0.1
+
+    at_the_desk(play)
+
+
+def test_I05_a_fill_that_is_told_twice_is_booked_once() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(Side.BUY, 3)
+        await desk.submit(order)
+        await trio.sleep(0.1)
+        (fill,) = desk.exchange.fills_since("paper-1", 0)
+        for _ in range(3):
+            desk.account.cast(AccountManager.hear, OrderNews("paper-1", order.key, "1", Filled(fill), fill.time_ns))
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert position.quantity == 3
+        assert (await desk.account.call(AccountManager.statistics)).fills == 1
+
+    at_the_desk(play)
+
+
+def test_fills_lost_while_the_line_was_down_are_found_when_it_comes_up() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(Side.BUY, 1, limit_price="6799")
+        await desk.submit(order)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.venue.break_line, 2_000_000_000)
+            await trio.sleep(1)
+            desk.quote("6797", "6797.25")
+            await trio.sleep(0.1)
+            assert (await desk.report(order)).state is OrderState.WORKING, "the news was lost"
+        await trio.sleep(1)
+        report = await desk.report(order)
+        assert (report.state, report.filled) == (OrderState.FILLED, Decimal(1))
+        assert desk.hub.lost_news > 0
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert position.quantity == 1
+        ups = [news.up for news in desk.heard.take() if isinstance(news, LinkNews)]
+        assert ups == [False, True]
+
+    at_the_desk(play)
+
+
+def test_an_order_is_changed_in_place_and_a_refused_change_leaves_it_as_it_was() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(Side.BUY, 2, limit_price="6700")
+        await desk.submit(order)
+        await desk.broker.modify_order(desk.account, Change(order.key, limit_price=Decimal(6710)))
+        await trio.sleep(0.1)
+        report = await desk.report(order)
+        assert (report.state, report.order.limit_price) == (OrderState.WORKING, Decimal(6710))
+        with pytest.raises(InvalidOrder):
+            await desk.broker.modify_order(desk.account, Change(order.key, limit_price=Decimal("6710.10")))
+        with pytest.raises(OrderRefused):
+            await desk.broker.modify_order(desk.account, Change(order.key, quantity=Decimal(100_000)))
+        report = await desk.report(order)
+        assert (report.state, report.order.quantity) == (OrderState.WORKING, Decimal(2))
+
+    at_the_desk(play)
+
+
+def test_a_finished_order_cannot_be_cancelled_and_the_error_names_both_states() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order()
+        await desk.submit(order)
+        await trio.sleep(0.1)
+        with pytest.raises(IllegalMove, match="filled -> pending_cancel is not a move"):
+            await desk.broker.cancel_order(desk.account, order.key)
+        with pytest.raises(OrderRefused, match="order_not_found"):
+            await desk.broker.cancel_order(desk.account, "nobody")
+
+    at_the_desk(play)
+
+
+def test_flatten_cancels_what_is_open_and_closes_what_is_held() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.submit(desk.order(Side.BUY, 3))
+        resting = desk.order(Side.BUY, 1, limit_price="6700")
+        await desk.submit(resting)
+        await trio.sleep(0.1)
+        (closing,) = await desk.broker.flatten(desk.account)
+        assert (closing.order.side, closing.order.quantity) == (Side.SELL, Decimal(3))
+        await trio.sleep(0.1)
+        assert (await desk.report(resting)).state is OrderState.CANCELED
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert (position.quantity, position.average_price) == (Decimal(0), None)
+        assert desk.exchange.positions("paper-1") == ()
+
+    at_the_desk(play)
+
+
+def test_a_bracket_is_one_object_and_its_exits_never_both_fill() -> None:
+    async def play(desk: Desk) -> None:
+        entry = desk.order(Side.BUY, 2)
+        target = desk.order(Side.SELL, 2, limit_price="6810", reduce_only=True)
+        stop = desk.order(Side.SELL, 2, stop_price="6790", type=OrderType.STOP, reduce_only=True)
+        group = OrderGroup("bracket-1", GroupKind.BRACKET, entry, (target, stop))
+        reports = await desk.broker.submit_order(desk.account, group)
+        assert [report.order.key for report in reports] == [entry.key, target.key, stop.key]
+        await trio.sleep(0.1)
+        assert (await desk.report(entry)).state is OrderState.FILLED
+        assert (await desk.report(target)).state is OrderState.WORKING
+        desk.quote("6811", "6811.25")
+        await trio.sleep(0.1)
+        assert (await desk.report(target)).state is OrderState.FILLED
+        assert (await desk.report(stop)).state is OrderState.CANCELED
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert position.quantity == 0
+
+    at_the_desk(play)
+
+
+def test_memory_stays_bounded_by_the_finished_orders_that_are_kept() -> None:
+    async def play(desk: Desk) -> None:
+        manager = desk.manager
+        manager.keep_finished = 5
+        for number in range(20):
+            await desk.submit(desk.order(Side.BUY if number % 2 else Side.SELL))
+            await trio.sleep(0.01)
+        assert len(await desk.broker.account_orders(desk.account)) == 5
+        assert len(manager.by_broker_id) == 5
+
+    at_the_desk(play)
+
+
+def test_the_accounts_view_is_passed_on_whole() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.submit(desk.order(Side.BUY, 1))
+        await trio.sleep(0.1)
+        views = [news for news in desk.heard.take() if isinstance(news, AccountNews)]
+        assert views[-1].summary.equity == Decimal(100000) - Decimal("2.25") - Decimal("12.5")
+        assert [(p.symbol, p.quantity) for p in views[-1].positions] == [(ES, Decimal(1))]
+        summary = await desk.broker.account_summary(desk.account)
+        assert summary.equity == views[-1].summary.equity
+
+    at_the_desk(play)
