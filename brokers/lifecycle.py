@@ -212,7 +212,7 @@ def _step(life: OrderLife, wanted: OrderState, event: Event, **fields: Any) -> O
 def _reconciled(life: OrderLife, event: Reconciled) -> OrderLife:
     before, word = life.state, event.state
     life = _counted(_joined(life, event.broker_order_id), event)
-    if word is before and (before.final or life.uncertain):
+    if word is OrderState.UNKNOWN and life.uncertain:
         return life
     wish = before is OrderState.PENDING_NEW and life.canceling and not word.final  # not sent, so not answered
     after = attrs.evolve(

@@ -1,5 +1,6 @@
 """MarketDataSource, written once: subscriptions counted, the latest of each symbol kept, everything on a topic."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -18,7 +19,7 @@ def market_topic(broker: str, symbol: str) -> tuple[str, str, str]:
     return ("market", broker, symbol)
 
 
-def _newest_quote(_: str, event: object, *__: object) -> object | None:
+def _newest_quote(_: str, event: object = None, *__: object) -> object | None:
     """A waiting quote gives way to a newer one of its symbol; trades, bars and link news are never conflated."""
     return event.symbol if isinstance(event, Quote) else None
 
@@ -74,8 +75,8 @@ class MarketDataSource(Actor):
         """Lets go of the streams; a broker that cannot be told forgets them with the connection."""
         if self._leave is not None:
             self._leave()
-        for symbol, stream in self.streams.items():
-            if stream.subscribers:
+        for symbol in [symbol for symbol, stream in self.streams.items() if stream.subscribers]:
+            with contextlib.suppress(BrokerError):
                 await self.feed.unsubscribe(symbol)
 
     def _offer(self, event: MarketEvent | LinkNews) -> None:

@@ -197,6 +197,8 @@ class Cell(ABC):
     async def _work(self) -> Reason:
         try:
             await self.serve()
+            if isinstance(self.stop_reason, Killed):
+                await trio.lowlevel.checkpoint_if_cancelled()  # a kill that came before the first wait
         except trio.Cancelled:
             if not self.scope.cancel_called:
                 # The whole tree is being cancelled: the clean-up still runs, inside its limit.

@@ -34,6 +34,7 @@ from runtime.reasons import GaveUp, Killed, Reason, Shutdown
 from runtime.ref import Ref
 from runtime.server import ActorCell
 from runtime.spec import Child, DynamicSupervisor, Restart, Strategy, Supervisor, check_child
+from runtime.timers import Timer
 
 if TYPE_CHECKING:
     from runtime.node import Runtime
@@ -84,7 +85,18 @@ class _Command:
 class SupervisorCell(Cell):
     """One instance of a supervisor, with one nursery that all its children live in."""
 
-    __slots__ = ("_cells", "_inbox", "_parked", "_ref", "_together", "max_children", "nursery", "roster", "suspended")
+    __slots__ = (
+        "_cells",
+        "_delayed",
+        "_inbox",
+        "_parked",
+        "_ref",
+        "_together",
+        "max_children",
+        "nursery",
+        "roster",
+        "suspended",
+    )
 
     def __init__(
         self,
@@ -100,6 +112,7 @@ class SupervisorCell(Cell):
         self._cells: dict[str, Cell] = {}
         self._inbox: deque[Cell | _Retry | _Command] = deque()
         self._parked: Task | None = None
+        self._delayed: dict[str, Timer] = {}  # restarts that wait for their back-off
         self.suspended = False
         self._ref: SupervisorRef | None = None
         self._together = isinstance(spec, DynamicSupervisor)
@@ -152,7 +165,9 @@ class SupervisorCell(Cell):
         return [child_id for child_id in reversed(self.roster.entries) if child_id in self._cells]
 
     def fail_waiting(self, reason: Reason) -> None:
-        """Refuses the administration that waits."""
+        """Refuses the administration that waits, and drops the restarts that wait for their time."""
+        for timer in self._delayed.values():
+            timer.cancel()
         for item in self._inbox:
             if isinstance(item, _Command):
                 item.call.fail(ActorGone(self.path or "/", item.call.method, reason))
@@ -301,7 +316,7 @@ class SupervisorCell(Cell):
         entry.ticket += 1
         retry = _Retry(child_id, entry.ticket, reason, counted)
         if delay:
-            self.runtime.timers.after(delay, partial(self._enqueue, retry))
+            self._delayed[child_id] = self.runtime.timers.after(delay, partial(self._enqueue, retry))
         else:
             self._enqueue(retry)
 

@@ -36,7 +36,8 @@ class BreakerOpen(GuardRefused, ConnectionFailed):
     @classmethod
     def of(cls, broker: str, operation: str, kind: str, wait_ns: int) -> Self:
         """The refusal; a wait of 0 means that the single probe is under way."""
-        text = f"the breaker for {kind} is open" + ("" if wait_ns else ", its probe is under way")
+        probing = "" if wait_ns else ", its probe is under way"
+        text = f"{operation} was not sent: the breaker for {kind} is open{probing}"
         return cls(broker, Code.BREAKER_OPEN, text, retry_after_ns=wait_ns, operation=operation, kind=kind)
 
 
@@ -121,7 +122,8 @@ class StaleData(RiskRefused):
     def of(cls, broker: str, symbol: str, age_ns: int | None, limit_ns: int) -> Self:
         """The refusal."""
         found = "there is none" if age_ns is None else f"it is {age_ns / SECOND_NS:.3f} s old"
-        text = f"market data of {symbol} may be {limit_ns / SECOND_NS:.3f} s old, {found}; no order was made from it"
+        limit = f"{limit_ns / SECOND_NS:.3f} s"
+        text = f"market data of {symbol} must be at most {limit} old, {found}; no order was made from it"
         return cls(broker, Code.RISK_LIMIT_EXCEEDED, text, symbol=symbol, age_ns=age_ns, limit_ns=limit_ns)
 
 

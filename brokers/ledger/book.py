@@ -138,7 +138,7 @@ class Book:
     def load(self, measure: Measure, net: Tally, shares: dict[str | None, Tally], postings: list[Posting]) -> None:
         """Takes over a base and posts a tail on it."""
         self._use(measure)
-        self.net = net
+        self.net = net = EMPTY if net == EMPTY else net
         self.shares = {session: net if share == net else share for session, share in shares.items()}
         self._post_again(postings)
 

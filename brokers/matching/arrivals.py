@@ -150,7 +150,7 @@ class Arrivals:
         if pit.rules.without_price is WithoutPrice.WAIT:
             return False
         if pit.book.quoted:
-            return pit.book.best(order.side.opposite) is None
+            return pit.book.offered(order.side.opposite) is None
         return pit.last is None
 
     def _crossing_refusal(self, account: str, order: Order, pit: Pit) -> Refusal | None:
@@ -163,15 +163,15 @@ class Arrivals:
     def _would_take(self, order: Order, pit: Pit) -> bool:
         if not pit.is_fresh(pit.book.time_ns, self._desk.now_ns):
             return False
-        best = pit.book.best(order.side.opposite)
-        return best is not None and reaches(order.side, order.limit_price, best)
+        offered = pit.book.offered(order.side.opposite)
+        return offered is not None and reaches(order.side, order.limit_price, offered)
 
     def _meets_own(self, account: str, order: Order, pit: Pit) -> bool:
         """Whether an own order stands on the other side within the order's reach; stops reach nothing yet."""
         if order.type is OrderType.LIMIT:
             reach = order.limit_price
         elif order.type is OrderType.MARKET:
-            reach = pit.book.best(order.side.opposite)
+            reach = pit.book.offered(order.side.opposite)
         else:
             return False
         if reach is None:

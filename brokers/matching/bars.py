@@ -16,7 +16,7 @@ from brokers.matching.events import FillCause
 from brokers.matching.matching import Tape, take_from_tape, waiting
 from brokers.matching.orders import Working
 from brokers.matching.pit import Pit
-from brokers.matching.prices import best, rank, through, worse, worst
+from brokers.matching.prices import SIDES, best, rank, through, worse, worst
 from brokers.model import Liquidity
 from brokers.sides import Side
 
@@ -45,7 +45,7 @@ class _BarRun:
     def meet_open(self) -> None:
         """The open: stops that it gapped over fill at it, the first price there was, and who waited takes."""
         price = self._bar.open
-        for side in Side:
+        for side in SIDES:
             for working in self._pit.triggers.reached(side, price):
                 if self._was_there(working):
                     self._desk.trigger(working, price)
@@ -56,10 +56,10 @@ class _BarRun:
     def meet_path(self) -> None:
         """Low and high in the worse order, then the stops of what that brought into the market."""
         self._set_off(self._was_there)
-        for side in Side:
-            self._pit.triggers.follow(side, self._good_extreme(side), self._was_there)
+        for side in SIDES:
+            self._pit.follow(side, self._good_extreme(side), self._was_there)
         self._set_off(self._was_there, ambiguous=True)
-        for side in Side:
+        for side in SIDES:
             self._fill_limits(side, self._good_extreme(side), self._was_there)
         while self._set_off(self._is_young, ambiguous=True):
             pass
@@ -70,11 +70,11 @@ class _BarRun:
         for working in waiting(self._pit):
             if self._is_young(working) and working.limit is not None and not working.immediate:
                 self._pit.rest(working, None)
-        for side in Side:
+        for side in SIDES:
             self._fill_limits(side, price, self._is_young)
         self._take([working for working in waiting(self._pit) if self._is_young(working)], price)
-        for side in Side:
-            self._pit.triggers.follow(side, price, self._is_young)
+        for side in SIDES:
+            self._pit.follow(side, price, self._is_young)
 
     def _was_there(self, working: Working) -> bool:
         return self._whole.get(working.number) == working.priority and self._pit.admits(working)
@@ -96,7 +96,7 @@ class _BarRun:
     def _set_off(self, chosen: Callable[[Working], bool], *, ambiguous: bool = False) -> bool:
         """Triggers the chosen stops that the path reaches; tells whether there was one."""
         set_off = False
-        for side in Side:
+        for side in SIDES:
             for working in self._pit.triggers.reached(side, self._bad_extreme(side)):
                 if working.stop is None or not working.watching or not chosen(working):
                     continue

@@ -18,8 +18,8 @@ class Book:
         self.time_ns: int | None = None  # when the display came; None: nothing to trade with
         self._shown: Quote | Depth | None = None
         self._sides: tuple[tuple[Level, ...], tuple[Level, ...]] | None = None
-        self._taken: dict[tuple[Side, Decimal], Decimal] = {}
-        self._overdrawn: dict[Side, Decimal] = {}
+        self._taken: dict[tuple[bool, Decimal], Decimal] = {}  # by whether buyers took, and the price
+        self._overdrawn: dict[bool, Decimal] = {}
 
     @property
     def quoted(self) -> bool:
@@ -47,9 +47,13 @@ class Book:
         return self._sides[0] if side is Side.BUY else self._sides[1]
 
     def best(self, side: Side) -> Decimal | None:
-        """The best price of one side."""
+        """The best price of one side, which may be shown without size."""
         levels = self.levels(side)
         return levels[0].price if levels else None
+
+    def offered(self, side: Side) -> Decimal | None:
+        """The best price of one side that has size; a price without is nobody's offer."""
+        return next((level.price for level in self.levels(side) if level.size), None)
 
     def displayed(self, side: Side, price: Decimal) -> Decimal | None:
         """The size shown at a price of one side; None when the price lies behind all that is shown."""
@@ -70,7 +74,7 @@ class Book:
         for level in self._within(taker, limit):
             size = min(self._free(taker, level), quantity)
             if size > 0:
-                place = (taker, level.price)
+                place = taker is Side.BUY, level.price
                 self._taken[place] = self._taken.get(place, ZERO) + size
                 return Level(level.price, size)
         return None
@@ -84,13 +88,13 @@ class Book:
         shown = sum((level.size for level in levels), ZERO)
         if not shown:
             return None
-        total = self._overdrawn.get(taker, ZERO) + quantity
+        total = self._overdrawn.get(taker is Side.BUY, ZERO) + quantity
         steps = (total / shown).to_integral_value(ROUND_CEILING)
         last = levels[-1].price
         price = worse(taker, last, steps * step)
         if last > 0 >= price:
             return None
-        self._overdrawn[taker] = total
+        self._overdrawn[taker is Side.BUY] = total
         return price
 
     def _within(self, taker: Side, limit: Decimal | None) -> tuple[Level, ...]:
@@ -100,7 +104,7 @@ class Book:
         return tuple(level for level in levels if reaches(taker, limit, level.price))
 
     def _free(self, taker: Side, level: Level) -> Decimal:
-        return max(level.size - self._taken.get((taker, level.price), ZERO), ZERO)
+        return max(level.size - self._taken.get((taker is Side.BUY, level.price), ZERO), ZERO)
 
 
 def _sides_of(shown: Quote | Depth | None) -> tuple[tuple[Level, ...], tuple[Level, ...]]:

@@ -46,7 +46,6 @@ Admit = Callable[[str, Order], Refusal | None]
 
 _NOTHING_TO_REDUCE = Refusal(Code.REDUCE_ONLY, "a reduce-only order needs an opposite position, and there is none")
 _QUEUES_END = frozenset({Status.CLOSED, Status.PRE_OPEN, Status.EXTENDED})
-_ENDED_WORDS = {CancelReason.REQUESTED: "canceled on request"}
 
 
 class Desk:
@@ -131,7 +130,7 @@ class Desk:
             return
         price = pit.watched(working) if pit.admits(working) else None
         if price is not None:
-            pit.triggers.follow(working.side, price, lambda trailing: trailing is working)
+            pit.follow(working.side, price, lambda trailing: trailing is working)
             if working in pit.triggers.reached(working.side, price):
                 self.trigger(working, price)
 
@@ -204,8 +203,7 @@ class Desk:
     def cancel(self, working: Working, reason: CancelReason) -> None:
         """Ends an order, and by its group what hangs on it."""
         self.outbox.put(Canceled(*self.outbox.head_of(working), reason, working.filled))
-        words = reason.value.replace("_", " ")
-        self._end(working, OrderState.CANCELED, _ENDED_WORDS.get(reason, f"canceled: {words}"))
+        self._end(working, OrderState.CANCELED, f"canceled: {reason.value.replace('_', ' ')}")
         self._tell_of_end(working, ended=True)
 
     def expire(self, orders: Iterable[Working], reason: ExpiryReason) -> None:

@@ -118,7 +118,7 @@ class MatchingEngine:
         if pit.status.trading:
             tape = match_print(pit, trade, self._desk)
             if pit.prints_trigger:
-                self._pull_triggers(pit, dict.fromkeys(Side, trade.price))
+                self._pull_triggers(pit, trade.price, trade.price)
             if not pit.book.quoted:
                 take_from_tape(waiting(pit), trade.price, tape, pit, self._desk, FillCause.PRINT)
         return self._finish(pit)
@@ -142,7 +142,7 @@ class MatchingEngine:
         self._catch_up(now)
         pit.mark, pit.mark_ns = price, self._outbox.now_ns
         if self._rules.trigger is TriggerSource.MARK and pit.status.trading:
-            self._pull_triggers(pit, dict.fromkeys(Side, price))
+            self._pull_triggers(pit, price, price)
         return self._finish(pit)
 
     def market(self, event: MarketEvent, now: int) -> Events:
@@ -240,19 +240,18 @@ class MatchingEngine:
         pit.show(shown, self._outbox.now_ns)
         if pit.status.trading:
             if pit.quotes_trigger:
-                self._pull_triggers(pit, {side: pit.book.best(side.opposite) for side in Side})
+                self._pull_triggers(pit, pit.book.best(Side.SELL), pit.book.best(Side.BUY))
             match_display(pit, self._desk)
         return self._finish(pit)
 
-    def _pull_triggers(self, pit: Pit, prices: dict[Side, Decimal | None]) -> None:
+    def _pull_triggers(self, pit: Pit, for_buys: Decimal | None, for_sells: Decimal | None) -> None:
         """Moves trailing stops after the prices their sides watch, then sets off what these reach."""
-        for side, price in prices.items():
-            if price is None:
-                continue
-            pit.triggers.follow(side, price, pit.admits)
-            for working in pit.triggers.reached(side, price):
-                if working.watching and pit.admits(working):
-                    self._desk.trigger(working, price)
+        for side, price in ((Side.BUY, for_buys), (Side.SELL, for_sells)):
+            if price is not None:
+                pit.follow(side, price, pit.admits)
+                for working in pit.triggers.reached(side, price):
+                    if working.watching and pit.admits(working):
+                        self._desk.trigger(working, price)
 
     def _serve_arrivals(self) -> None:
         came = self._desk.came
@@ -261,5 +260,6 @@ class MatchingEngine:
 
     def _finish(self, pit: Pit) -> Events:
         self._serve_arrivals()
-        pit.reband()
+        if pit.restless:
+            pit.reband()
         return self._outbox.hand_out()

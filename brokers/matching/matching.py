@@ -17,9 +17,8 @@ from brokers.matching.desk import Desk
 from brokers.matching.events import CancelReason, FillCause
 from brokers.matching.orders import Working
 from brokers.matching.pit import Pit
-from brokers.matching.prices import ZERO, floor_to, rank, reaches, through
+from brokers.matching.prices import SIDES, ZERO, floor_to, rank, reaches, through
 from brokers.model import Liquidity
-from brokers.sides import Side
 
 
 @attrs.define
@@ -62,7 +61,9 @@ def match_arrivals(pit: Pit, desk: Desk) -> None:
 def match_print(pit: Pit, trade: Trade, desk: Desk) -> Tape:
     """Trades resting orders on a print; returns what is left of it."""
     tape = Tape.of(trade.size, pit)
-    for side in Side:
+    if not trade.size:
+        return tape
+    for side in SIDES:
         for working in pit.ladder(side).until(rank(side, trade.price)):
             if working.resting and pit.admits(working):
                 _meet_print(pit, working, trade, tape, desk)
@@ -97,17 +98,17 @@ def waiting(pit: Pit) -> list[Working]:
 
 
 def _match(pit: Pit, desk: Desk, *, refreshed: bool) -> None:
-    for side in Side:
-        best = pit.book.best(side.opposite)
-        if best is None:
+    for side in SIDES:
+        offered = pit.book.offered(side.opposite)
+        if offered is None:
             continue
-        for working in pit.ladder(side).until(rank(side, best)):
+        for working in pit.ladder(side).until(rank(side, offered)):
             if not pit.admits(working):
                 continue
             if not working.resting:
                 _take_displayed(pit, working, desk)
             elif refreshed:
-                _meet_display(pit, working, best, desk)
+                _meet_display(pit, working, offered, desk)
     _come_to_rest(pit, desk)
 
 
@@ -147,13 +148,13 @@ def _take_displayed(pit: Pit, working: Working, desk: Desk) -> None:
             desk.fill(working, room, price, Liquidity.TAKER, FillCause.IMPACT)
 
 
-def _meet_display(pit: Pit, working: Working, best: Decimal, desk: Desk) -> None:
+def _meet_display(pit: Pit, working: Working, offered: Decimal, desk: Desk) -> None:
     """Fills a resting order that the other side has come to, or gone beyond."""
     side, limit = working.side, working.limit
     if limit is None:
         return
     room, shown = desk.room(working), pit.book.available(side, limit)
-    if through(side, limit, best):
+    if through(side, limit, offered):
         cause = FillCause.THROUGH
         quantity = room if pit.rules.through_in_full else min(room, shown)
     else:
@@ -169,14 +170,13 @@ def _meet_display(pit: Pit, working: Working, best: Decimal, desk: Desk) -> None
 
 def _shorten_queues(pit: Pit) -> None:
     """Takes over what the display says of the size ahead: it can only have become less."""
-    for side in Side:
-        for working in pit.ladder(side):
-            if working.limit is None:
-                continue
-            shown = pit.book.displayed(side, working.limit)
-            if shown is None:
-                break
-            if working.resting:
+    for side in SIDES:
+        levels, ladder = pit.book.levels(side), pit.ladder(side)
+        seen = ladder.until(rank(side, levels[-1].price)) if levels else ladder
+        for working in seen:
+            limit = working.limit
+            shown = None if limit is None else pit.book.displayed(side, limit)
+            if working.resting and shown is not None:
                 working.ahead = shown if working.ahead is None else min(working.ahead, shown)
 
 
@@ -189,8 +189,8 @@ def _come_to_rest(pit: Pit, desk: Desk) -> None:
             desk.cancel(working, _unfilled(working))
             continue
         limit = working.limit
-        best = pit.book.best(working.side.opposite)
-        if limit is not None and (best is None or not reaches(working.side, limit, best)):
+        offered = pit.book.offered(working.side.opposite)
+        if limit is not None and (offered is None or not reaches(working.side, limit, offered)):
             pit.rest(working, pit.book.displayed(working.side, limit))
 
 
@@ -204,11 +204,10 @@ def _meet_print(pit: Pit, working: Working, trade: Trade, tape: Tape, desk: Desk
     if limit is None:
         return
     if limit == trade.price:
-        if trade.aggressor is not working.side:
-            quantity = _turn_in_queue(working, room, tape, desk)
-            cause = FillCause.QUEUE
-        else:
+        if trade.aggressor is working.side:
             return
+        quantity = _turn_in_queue(working, room, tape, desk)
+        cause = FillCause.QUEUE
     else:
         quantity = room if pit.rules.through_in_full else min(room, tape.left)
         cause = FillCause.THROUGH

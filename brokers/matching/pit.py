@@ -10,7 +10,7 @@ from brokers.matching.ladder import Ladder
 from brokers.matching.orders import Working
 from brokers.matching.prices import HIGHEST, LOWEST, rank
 from brokers.matching.rules import TriggerSource, VenueRules
-from brokers.matching.triggers import Triggers
+from brokers.matching.triggers import Chosen, Triggers
 from brokers.model import Order
 from brokers.sides import Side
 
@@ -37,7 +37,8 @@ class Pit:
         self.restless = True
         self.bid_low = self.ask_low = self.print_low = HIGHEST
         self.bid_high = self.ask_high = self.print_high = LOWEST
-        self._ladders = {side: Ladder() for side in Side}
+        self._buys = Ladder()
+        self._sells = Ladder()
 
     @property
     def symbol(self) -> str:
@@ -46,12 +47,12 @@ class Pit:
 
     def ladder(self, side: Side) -> Ladder:
         """The executable orders of one side."""
-        return self._ladders[side]
+        return self._buys if side is Side.BUY else self._sells
 
     def orders(self) -> list[Working]:
         """All orders in the market here, by their number."""
-        executable = [working for side in Side for working in self._ladders[side]]
-        return sorted(executable + self.triggers.orders(), key=lambda working: working.number)
+        orders = [*self._buys, *self._sells, *self.triggers.orders()]
+        return sorted(orders, key=lambda working: working.number)
 
     def add(self, working: Working) -> None:
         """Puts an order into the market: to its trigger, or among those that may trade."""
@@ -59,7 +60,7 @@ class Pit:
         if working.watching:
             self.triggers.add(working)
             return
-        self._ladders[working.side].add(working, rank(working.side, working.limit))
+        self.ladder(working.side).add(working, rank(working.side, working.limit))
         if not working.resting:
             self.unsettled.append(working)
 
@@ -69,15 +70,21 @@ class Pit:
         if working.watching:
             self.triggers.remove(working)
             return
-        self._ladders[working.side].remove(working)
+        self.ladder(working.side).remove(working)
         if not working.resting:
             self.unsettled.remove(working)
 
     def rest(self, working: Working, ahead: Decimal | None) -> None:
         """Lets an order join the queue at its price, behind the size that is ahead."""
+        self.restless = True
         self.unsettled.remove(working)
         working.resting = True
         working.ahead = ahead
+
+    def follow(self, side: Side, price: Decimal, chosen: Chosen) -> None:
+        """Moves the chosen trailing stops of one side after a price."""
+        if self.triggers.follow(side, price, chosen):
+            self.restless = True
 
     def admits(self, working: Working) -> bool:
         """Whether an order may trade now: it is in the market and its session is on."""
@@ -124,9 +131,8 @@ class Pit:
         self.last_ns = self.mark_ns = None
         self.restless = True
         if queues_end:
-            for side in Side:
-                for working in self._ladders[side]:
-                    working.ahead = None
+            for working in (*self._buys, *self._sells):
+                working.ahead = None
 
     @property
     def prints_trigger(self) -> bool:
@@ -164,8 +170,8 @@ class Pit:
             self.bid_high = self.ask_high = self.print_high = HIGHEST
             return
         self.restless = bool(self.unsettled)
-        top_buy = self._ladders[Side.BUY].first_rank.copy_negate()
-        low_sell = self._ladders[Side.SELL].first_rank
+        top_buy = self._buys.first_rank.copy_negate()
+        low_sell = self._sells.first_rank
         triggers = self.triggers
         self.bid_low = self.ask_low = self.print_low = top_buy
         self.bid_high = self.ask_high = self.print_high = low_sell

@@ -4,6 +4,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 
 from brokers.sides import Side
 
+SIDES = (Side.BUY, Side.SELL)
 ZERO = Decimal(0)
 LOWEST = Decimal("-Infinity")
 HIGHEST = Decimal("Infinity")

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator
 
 from brokers.matching.orders import Working
-from brokers.model import OrderReport
 
 
 class Registry:
@@ -56,11 +55,6 @@ class Registry:
         """The open orders of every account."""
         for orders in list(self._open.values()):
             yield from list(orders.values())
-
-    def report(self, account: str, key: str, order_id: str | None = None) -> OrderReport | None:
-        """What is known of an order; None when nothing is, or no longer."""
-        working = self.find(account, key, order_id)
-        return None if working is None else working.report()
 
     def _is_surplus(self, oldest: Working, now: int) -> bool:
         if len(self._finished) > self._keep:

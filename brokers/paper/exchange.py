@@ -15,10 +15,21 @@ import attrs
 from brokers.gateway import OrderNews
 from brokers.instruments import Instrument, Kind
 from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark
-from brokers.market import MarketEvent, Quote
+from brokers.market import Bar, Depth, MarketEvent, Quote, Trade
 from brokers.matching import Code, Event, Events, MatchingEngine, Refusal, Status
 from brokers.matching.events import Settled, Traded
-from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, OrderState, OrderType, Position
+from brokers.model import (
+    AccountSummary,
+    Change,
+    Fill,
+    Liquidity,
+    Order,
+    OrderGroup,
+    OrderReport,
+    OrderState,
+    OrderType,
+    Position,
+)
 from brokers.paper.settings import SECOND_NS, PaperSettings
 from brokers.paper.translate import order_events
 from brokers.sides import Side
@@ -66,6 +77,7 @@ class PaperExchange:
         self._accounts: dict[str, _Account] = {}
         self._holders: dict[str, set[str]] = {}
         self._quotes: dict[str, Quote] = {}
+        self._unquoted = set(self.instruments)  # valued at their trades and bars, until a quote comes
         self._liquidations = 0
         for account in settings.accounts:
             ledger = Ledger(AccountTerms(BROKER, account.id, account.currency), self.instruments)
@@ -95,10 +107,15 @@ class PaperExchange:
     def market(self, event: MarketEvent, now: int) -> tuple[Cascade, ...]:
         """The market moves: orders fill, positions are valued, margins are watched."""
         cascades = self._told(self.engine.market(event, now))
-        if isinstance(event, Quote):
-            self._quotes[event.symbol] = event
+        quote = _shown(event)
+        if quote is None and event.symbol in self._unquoted:
+            quote = _implied(event)
+        if quote is not None:
+            if isinstance(event, Quote | Depth):
+                self._unquoted.discard(event.symbol)
+            self._quotes[event.symbol] = quote
             if event.symbol in self._holders:
-                cascades += self._value(event, now)
+                cascades += self._value(quote, now)
         return cascades
 
     def advance(self, now: int) -> tuple[Cascade, ...]:
@@ -233,26 +250,30 @@ class PaperExchange:
         books = self._accounts.get(account)
         if books is None:
             return Refusal(Code.RISK, f"there is no account {account!r} here; there are {', '.join(self._accounts)}")
-        ledger = books.ledger
-        instrument = self.instruments[order.symbol]
-        held = ledger.position(order.symbol).quantity
-        signed = order.quantity * order.side.sign
-        if order.reduce_only or (held * signed < 0 and abs(signed) <= abs(held)):
+        ledger, instrument = books.ledger, self.instruments[order.symbol]
+        summary = books.valued or books.value()
+        if instrument.settlement != summary.currency:
+            said = f"{order.symbol} pays in {instrument.settlement} and the account is in {summary.currency}"
+            return Refusal(Code.RISK, f"{said}; nothing is converted here, use an account in {instrument.settlement}")
+        if order.reduce_only:
             return None
         price = self._price(order)
         if price is None:
-            return None  # nothing to value it by; without a price it cannot fill either
-        need = self._carry(instrument, abs(held + signed + self._waiting(account, order)), price)
-        need -= self._carry(instrument, abs(held), price)
-        summary = books.valued or books.value()
-        free = summary.equity - summary.margin.initial
-        if need > free:
+            return Refusal(Code.NO_PRICE, f"{order.symbol} has no price yet, so its margin cannot be told")
+        held = ledger.position(order.symbol).quantity
+        worst = self.engine.position(account, order.symbol) + self._waiting(account, order)  # fills of this instant too
+        need = self._carry(instrument, abs(worst), price) - self._carry(instrument, abs(held), price)
+        need += self.settings.fee(instrument).of(instrument, abs(worst - held), price, Liquidity.TAKER)
+        if need > max(summary.buying_power, Decimal(0)):
+            free = summary.buying_power
             said = f"the order needs {need.normalize():f} {summary.currency} more, {free.normalize():f} is free"
             return Refusal(Code.MARGIN, said)
         return None
 
     def _waiting(self, account: str, order: Order) -> Decimal:
-        """What the account's open orders on the same side may still add."""
+        """What the order and the account's open orders on the same side may still add."""
+        known = self.engine.order(account, order.key)
+        filled = known.filled if known is not None and not known.state.final else Decimal(0)
         waiting = [
             report.remaining * report.order.side.sign
             for report in self.engine.open_orders(account)
@@ -262,7 +283,7 @@ class PaperExchange:
             and not report.order.reduce_only
             and report.state is not OrderState.HELD
         ]
-        return sum(waiting, Decimal(0))
+        return sum(waiting, (order.quantity - filled) * order.side.sign)
 
     def _carry(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
         """What holding so much ties up."""
@@ -274,13 +295,16 @@ class PaperExchange:
         return share * quantity * instrument.multiplier * price
 
     def _price(self, order: Order) -> Decimal | None:
-        """What the order would trade at, at worst; None where nothing tells."""
-        if order.limit_price is not None or order.stop_price is not None:
-            return order.limit_price if order.limit_price is not None else order.stop_price
+        """What the order would trade at, at worst: a sale may fetch more than it asks; None where nothing tells."""
+        named = order.limit_price if order.limit_price is not None else order.stop_price
         quote = self._quotes.get(order.symbol)
         if quote is None:
-            return None
-        return quote.ask if order.side is Side.BUY else quote.bid
+            return named
+        sides = (quote.ask, quote.bid) if order.side is Side.BUY else (quote.bid, quote.ask)
+        shown = sides[0] if sides[0] is not None else sides[1]
+        if named is None or shown is None:
+            return shown if named is None else named
+        return named if order.side is Side.BUY else max(named, shown)
 
     def _value(self, quote: Quote, now: int) -> tuple[Cascade, ...]:
         """Marks the holders' positions, and once a second each looks whether its margin still carries them."""
@@ -312,6 +336,22 @@ class PaperExchange:
             )
             found += self._told(self.engine.submit(account, order, now, direct=True))
         return found
+
+
+def _shown(event: MarketEvent) -> Quote | None:
+    """The best bid and offer that an event shows, or None."""
+    if isinstance(event, Depth):
+        (bid, bid_size), (ask, ask_size) = (
+            (side[0].price, side[0].size) if side else (None, Decimal(0)) for side in (event.bids, event.asks)
+        )
+        return Quote(event.symbol, bid, ask, bid_size, ask_size, event.time_ns)
+    return event if isinstance(event, Quote) else None
+
+
+def _implied(event: MarketEvent) -> Quote | None:
+    """What a trade or a bar says a symbol is worth that nobody quotes."""
+    price = event.price if isinstance(event, Trade) else event.close if isinstance(event, Bar) else None
+    return None if price is None else Quote(event.symbol, price, price, Decimal(0), Decimal(0), event.time_ns)
 
 
 def _mark(ledger: Ledger, quote: Quote) -> None:

@@ -13,6 +13,7 @@ from brokers.model import Liquidity
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+_SAMPLES = 1_000  # so a share of slow answers is exact to a thousandth
 
 
 def _share(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
@@ -50,8 +51,8 @@ class PaperFaults:
         """The usual latency with the slow answers mixed in, as samples that are drawn with equal odds."""
         if not self.slow_ack:
             return usual
-        normal = round(1 / self.slow_ack) - 1 if self.slow_ack < 1 else 0
-        return Latency((*(chance.choice(usual.samples) for _ in range(normal)), self.slow_ack_ns))
+        slow = max(round(self.slow_ack * _SAMPLES), 1)
+        return Latency((*chance.choices(usual.samples, k=_SAMPLES - slow), *[self.slow_ack_ns] * slow))
 
 
 @attrs.frozen

@@ -86,9 +86,14 @@ class SyntheticSource(_Hours):
 
 
 class ReplaySource(_Hours):
-    """Recorded data whose first event happens now; bars are those of the recording that have closed."""
+    """Recorded data whose first event happens now; bars are those of the recording that have closed.
+
+    The recording is read several times; an iterator, which can be read once, raises TypeError.
+    """
 
     def __init__(self, catalogue: Catalogue, recording: Iterable[MarketEvent], now: int) -> None:
+        if isinstance(recording, Iterator):
+            raise TypeError(f"the recording is read several times, got the iterator {recording!r}; give a sequence")
         self._recording = recording
         first = next(iter(recording), None)
         symbols = dict.fromkeys(event.symbol for event in recording)

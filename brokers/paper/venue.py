@@ -5,6 +5,7 @@ where it stopped, as a broker does when only our line to it broke.
 """
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -32,7 +33,7 @@ from brokers.paper.hub import Hub
 from brokers.paper.settings import SECOND_NS, PaperSettings
 from brokers.paper.source import MarketSource
 from brokers.paper.translate import neutral_code
-from runtime import Actor, MailboxPolicy, Name
+from runtime import Actor, MailboxPolicy, Name, Reason
 from runtime.calls import Reply
 from runtime.errors import CallError
 
@@ -64,18 +65,27 @@ class PaperVenue(Actor):
         self.hub = hub
         self.chance = chance
         self.settings: PaperSettings = exchange.settings
-        self.pending: dict[Pending, list[Reply]] = {}
+        self.pending: dict[Pending, deque[Reply]] = {}
+        self.untold: dict[str, deque[Cascade]] = {}
         self.armed_ns: int | None = None
 
     async def on_start(self) -> None:
-        """Opens the markets that are open now and lets the rest happen in helper tasks."""
+        """Opens the markets that are open now and lets the rest happen in helper tasks.
+
+        Whoever listens already has outlived an instance, with whose end news may have been lost.
+        """
         now = self.now()
+        self.hub.set_line(LinkNews(True, "the venue is up", now))
         for instrument in self.source.instruments:
             self._status(instrument.symbol, self.source.status(instrument.symbol, now))
             self.spawn(self._keep_hours, instrument.symbol)
         self.spawn(self._let_market_happen)
         if self.settings.faults.disconnects_per_hour:
             self.spawn(self._break_line)
+
+    async def on_stop(self, reason: Reason) -> None:
+        """The line goes down with the venue."""
+        self.hub.set_line(LinkNews(False, f"the venue is down: {reason}", self.now()))
 
     def now(self) -> int:
         """The time at the venue."""
@@ -127,7 +137,7 @@ class PaperVenue(Actor):
         self, account: str, key: str, answers: tuple[type[Event], ...], work: Callable[[], tuple[Cascade, ...]]
     ) -> Outcome:
         reply = self.defer()
-        self.pending.setdefault((account, key, answers), []).append(reply)
+        self.pending.setdefault((account, key, answers), deque()).append(reply)
         self._tell(work())
         later: Outcome = reply.later
         return later
@@ -135,20 +145,23 @@ class PaperVenue(Actor):
     # What happens is told when its owner learns of it.
 
     def _tell(self, cascades: tuple[Cascade, ...]) -> None:
-        now = self.now()
         for cascade in cascades:
-            if cascade.known_ns <= now:
-                self._tell_one(cascade)
-            else:
-                self.send_after((cascade.known_ns - now) / SECOND_NS, PaperVenue.tell_later, cascade)
+            untold = self.untold.setdefault(cascade.account, deque())
+            untold.append(cascade)
+            if len(untold) == 1:
+                self.tell_due(cascade.account)
         due = self.exchange.engine.next_due
         if due is not None and (self.armed_ns is None or due < self.armed_ns):
             self.armed_ns = due
-            self.send_after(max(due - now, 0) / SECOND_NS, PaperVenue.advance)
+            self.send_after(max(due - self.now(), 0) / SECOND_NS, PaperVenue.advance)
 
-    def tell_later(self, cascade: Cascade) -> None:
-        """Tells a cascade whose time has come."""
-        self._tell_one(cascade)
+    def tell_due(self, account: str) -> None:
+        """Tells an account in order what it may know by now; the first that it may not holds up the rest."""
+        now, untold = self.now(), self.untold[account]
+        while untold and untold[0].known_ns <= now:
+            self._tell_one(untold.popleft())
+        if untold:
+            self.send_after((untold[0].known_ns - now) / SECOND_NS, PaperVenue.tell_due, account)
 
     def _tell_one(self, cascade: Cascade) -> None:
         for news in cascade.news:
@@ -164,9 +177,11 @@ class PaperVenue(Actor):
 
     def _resolve(self, event: Event, cascade: Cascade) -> None:
         for answers in (_ANSWERS_PLACE, _ANSWERS_CHANGE, _ANSWERS_CANCEL):
-            if isinstance(event, answers):
-                for reply in self.pending.pop((event.account, event.key, answers), ()):
-                    reply.send(_outcome(event, cascade))
+            asked = (event.account, event.key, answers)
+            if isinstance(event, answers) and asked in self.pending:
+                self.pending[asked].popleft().send(_outcome(event, cascade))
+                if not self.pending[asked]:
+                    del self.pending[asked]
 
     def advance(self) -> None:
         """Lets happen what is due at the exchange."""

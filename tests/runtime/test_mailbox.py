@@ -82,7 +82,7 @@ async def test_a_call_to_a_full_mailbox_waits_for_room_within_its_deadline(rt: R
         assert statistics is not None
         assert statistics.senders_waiting == 2
         resume(ref)
-    assert results[-1] == [0, 1, 2, "first", "second"]
+    assert max(results, key=len) == [0, 1, 2, "first", "second"]
     suspend(ref)
     for value in range(3):
         ref.cast(Sink.take, value)

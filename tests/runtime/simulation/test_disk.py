@@ -284,6 +284,19 @@ def test_a_database_in_memory_is_shared_by_its_connections_and_outlives_them() -
     empty.close()
 
 
+def test_the_disk_of_a_run_is_gone_with_the_run() -> None:
+    async def scenario(world: SimulatedWorld) -> str:
+        uri = world.disk.database(FILE)
+        writer = sqlite3.connect(uri, uri=True)
+        writer.execute("create table orders (id text)")
+        writer.close()
+        return uri
+
+    after = sqlite3.connect(simulate(scenario, seed=1).unwrap(), uri=True)
+    assert after.execute("select count(*) from sqlite_master").fetchone() == (0,)
+    after.close()
+
+
 def test_databases_of_two_disks_and_of_two_paths_are_different() -> None:
     with SimulatedDisk() as one, SimulatedDisk() as two:
         uris = {one.database(FILE), one.database(LOG), two.database(FILE)}

@@ -234,9 +234,12 @@ async def test_closing_does_not_remove_the_socket_of_a_successor(network: Socket
     new = await network.listen_unix(path)
     await old.aclose()
     assert path.exists()
-    await new.aclose()
+    (tmp_path / "same inode").hardlink_to(path)
     await new.aclose()
     assert not path.exists()
+    (tmp_path / "same inode").rename(path)
+    await new.aclose()
+    assert path.exists()
 
 
 async def test_nobody_at_a_unix_path_is_an_os_error(network: SocketNetwork, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ async def hosting(app: App, limits: HostLimits | None = None, **options: Any) ->
 
 @asynccontextmanager
 async def hosting_sockets(
-    app: App, listeners: Sequence[trio.SocketListener], limits: HostLimits | None = None
+    app: App, listeners: Sequence[trio.SocketListener], limits: HostLimits | None = None, **options: Any
 ) -> AsyncIterator[tuple[Host, Callable[[], Awaitable[Client]]]]:
     """Runs a host on real listeners; yields it and a way to connect that cleans up after itself."""
     async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
@@ -142,7 +142,7 @@ async def hosting_sockets(
             stream = await trio.testing.open_stream_to_socket_listener(listeners[0])
             return Client(await stack.enter_async_context(stream))
 
-        host = await nursery.start(partial(serve, app, listeners, limits=limits or HostLimits()))
+        host = await nursery.start(partial(serve, app, listeners, limits=limits or HostLimits(), **options))
         yield host, connect
         nursery.cancel_scope.cancel()
 

@@ -13,6 +13,7 @@ import trio.testing
 from runtime.wire.host import (
     ConnectionFailed,
     Host,
+    HostEvent,
     HostLimits,
     LifespanFailed,
     LifespanStartupError,
@@ -35,7 +36,7 @@ from tests.runtime.wire.host_kit import (
     tcp_listeners,
     until,
 )
-from tests.runtime.wire.test_host_websocket import LOCKSTEP, accepting, closing, open_websocket
+from tests.runtime.wire.test_host_websocket import LOCKSTEP, TEXT, accepting, closing, frame, open_websocket
 
 
 class Lifetime:
@@ -281,6 +282,36 @@ async def test_a_refused_upload_still_reads_its_answer_over_tcp() -> None:
         for _ in range(30):
             await client.send(b"x" * 100_000)
         assert (await client.answer()).status == 413
+
+
+async def test_a_websocket_that_breaks_a_rule_still_reads_its_close_over_tcp() -> None:
+    @accepting
+    async def app(receive: Receive, send: Send) -> None:
+        await receive()
+
+    async with hosting_sockets(app, await tcp_listeners()) as (_, connect):
+        client = await connect()
+        await client.send(request("/ws", *WEBSOCKET) + frame(TEXT, b"x", mask=None))
+        for _ in range(30):
+            await client.send(b"x" * 100_000)
+        received = await client.rest()
+        assert received.endswith(b"\x88\x10\x03\xeaprotocol error")
+
+
+async def test_a_websocket_closed_while_its_client_is_stuck_ends_at_the_close_deadline() -> None:
+    @accepting
+    async def app(receive: Receive, send: Send) -> None:
+        for _ in range(300):
+            await send({"type": "websocket.send", "bytes": b"x" * 65536})
+
+    limits = HostLimits(websocket_close_seconds=0.2, websocket_backlog_bytes=30_000_000)
+    events: list[HostEvent] = []
+    async with hosting_sockets(app, await tcp_listeners(), limits, on_event=events.append) as (host, connect):
+        client = await connect()
+        await client.send(request("/ws", *WEBSOCKET))
+        await until(lambda: host.statistics().websockets_open == 1)
+        await until(lambda: host.statistics().connections_open == 0)
+        assert events == []
 
 
 async def test_a_reset_connection_ends_its_handler() -> None:

@@ -9,7 +9,17 @@ import pytest
 import trio
 
 from runtime.simulation import BUGGIFY, FaultPlan, SimulatedWorld, simulate
-from runtime.wire.host import ConnectionFailed, Host, HostEvent, Message, Receive, RequestFailed, Send, serve
+from runtime.wire.host import (
+    ConnectionFailed,
+    Host,
+    HostEvent,
+    Message,
+    PeerDropped,
+    Receive,
+    RequestFailed,
+    Send,
+    serve,
+)
 from tests.runtime.wire.host_kit import NIGHTLY, Client, http_app, read_all, reply, request
 from tests.runtime.wire.test_host_websocket import TEXT, UPGRADE, WebSocketClient, closing, frame
 
@@ -109,3 +119,30 @@ def test_faults_of_the_network_neither_break_the_host_nor_its_replay(seed: int) 
     assert len(results) == 9
     assert not [event for event in events if isinstance(event, ConnectionFailed | RequestFailed)]
     assert host.statistics().websockets_open == 0
+
+
+async def deadlines(world: SimulatedWorld) -> tuple[float, list[str]]:
+    """How long an idle connection lived, and why others were dropped."""
+    events: list[HostEvent] = []
+    async with trio.open_nursery() as nursery:
+        listeners = await world.network.listen("localhost", 8080)
+        host = await nursery.start(partial(serve, app, listeners, on_event=events.append))
+        idle = Client(await world.network.connect("localhost", 8080))
+        stuck = Client(await world.network.connect("localhost", 8080))
+        await stuck.send(request(method="POST", body=b"x" * 1_000_000))
+        await idle.ask(request())
+        begun = trio.current_time()
+        assert await idle.rest() == b""
+        lived = trio.current_time() - begun
+        await trio.sleep(1)
+        assert host.statistics().connections_open == 0
+        nursery.cancel_scope.cancel()
+    await idle.leave()
+    await stuck.leave()
+    return lived, [event.reason for event in events if isinstance(event, PeerDropped)]
+
+
+def test_the_deadlines_of_the_host_hold_in_virtual_time() -> None:
+    lived, dropped = simulate(deadlines, seed=1).unwrap()
+    assert lived == pytest.approx(60, abs=1)
+    assert dropped == ["write_deadline"]
