@@ -173,7 +173,9 @@ class Pipe:
 
     def resume(self) -> None:
         """Lets the bytes that were held up arrive."""
-        self._hold(-math.inf)
+        self.transit.release()
+        self._note("resumed", self.label, 0)
+        self._changed()
 
     def sever(self, severed: bool) -> None:
         """Separates the two hosts, or joins them again; independent of `stall`."""
@@ -230,7 +232,7 @@ class Pipe:
 
     def _hold(self, until: float) -> None:
         self.transit.hold(until)
-        self._note("held" if until > trio.current_time() else "resumed", self.label, 0)
+        self._note("held", self.label, 0)
         self._changed()
 
     def _changed(self) -> None:

@@ -64,6 +64,8 @@ def simulate(
 ) -> SimulationResult[T]:
     """Runs async_fn(world, *args) to its end and tells how it ended; of its errors only KeyboardInterrupt is raised.
 
+    Starts a trio run of its own: call it from plain code, not from a task.
+
     The same seed gives the same run, wherever it runs: scheduler, network, disk, threads, faults and user chance
     draw from generators of their own that derive from it. A run in which all wait for ever ends with
     DeadlockError, one beyond limit_seconds of virtual time with TimeLimitError, one that makes

@@ -51,8 +51,12 @@ class Transit:
         return piece
 
     def hold(self, until: float) -> None:
-        """Lets nothing arrive before that time."""
-        self._held_until = until
+        """Lets nothing arrive before that time; never shortens an earlier hold."""
+        self._held_until = max(self._held_until, until)
+
+    def release(self) -> None:
+        """Ends all holds."""
+        self._held_until = -math.inf
 
     def recall(self, now: float) -> None:
         """Puts what has arrived but was not read back under way."""

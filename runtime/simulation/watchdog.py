@@ -11,7 +11,8 @@ from runtime.simulation.scheduler import virtual_clock
 from runtime.simulation.waiting import WaitingTask, waiting_tasks
 
 _GRACE_SECONDS = 60.0
-_PASSES_PER_COLLECTION = 8192
+_PASSES_PER_COLLECTION = 8192  # of the objects made since the last one
+_PASSES_PER_FULL_COLLECTION = 64 * _PASSES_PER_COLLECTION
 
 # Tasks that nothing could end: if they were freed, their clean-up would run outside of any run.
 _abandoned: list[object] = []
@@ -73,7 +74,8 @@ class Watchdog(trio.abc.Instrument):
         """Called by trio once a pass."""
         self._passes += 1
         if self._passes % _PASSES_PER_COLLECTION == 0:
-            gc.collect()
+            full = self._passes % _PASSES_PER_FULL_COLLECTION == 0
+            gc.collect(2 if full else 1)
         if self._passes % self._passes_per_second == 0:
             now = self.clock.current_time()
             if now - self._mark < 1.0:

@@ -402,6 +402,23 @@ async def test_a_delay_holds_what_is_under_way_and_lets_it_arrive_later(world: S
 
 
 @rehearsed
+async def test_a_delay_never_shortens_a_stall_or_a_longer_delay(world: SimulatedWorld) -> None:
+    link = await open_link(world.network)
+    start = trio.current_time()
+    link.outward.delay(50.0)
+    link.outward.delay(5.0)
+    await link.client.send_all(b"x")
+    await link.server.receive_some()
+    assert trio.current_time() - start == 50.0
+    link.outward.stall()
+    link.outward.delay(5.0)
+    await link.client.send_all(b"y")
+    with trio.move_on_after(3600) as silent:
+        await link.server.receive_some()
+    assert silent.cancelled_caught
+
+
+@rehearsed
 async def test_a_link_counts_the_bytes_of_each_direction(world: SimulatedWorld) -> None:
     link = await open_link(world.network)
     await link.client.send_all(b"12345")
