@@ -26,5 +26,5 @@ from runtime.spec import DynamicSupervisor as DynamicSupervisor
 from runtime.spec import Restart as Restart
 from runtime.spec import Strategy as Strategy
 from runtime.spec import Supervisor as Supervisor
-from runtime.supervisor import SupervisorRef as SupervisorRef
+from runtime.supervisor_ref import SupervisorRef as SupervisorRef
 from runtime.world import World as World

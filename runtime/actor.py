@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from runtime.monitors import Down, Monitor
     from runtime.node import Runtime
     from runtime.ref import Name, Ref
-    from runtime.server import ActorCell, Ticker
+    from runtime.server import ActorCell
+    from runtime.ticker import Ticker
     from runtime.timers import Timer
     from runtime.world import World
 

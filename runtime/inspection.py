@@ -14,7 +14,8 @@ from runtime.node import Runtime
 from runtime.reasons import Reason, Unknown
 from runtime.ref import Name, Ref
 from runtime.server import ActorCell
-from runtime.supervisor import SupervisorCell, where_it_waits
+from runtime.stopping import where_it_waits
+from runtime.supervisor import SupervisorCell
 
 
 @attrs.frozen

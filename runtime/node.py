@@ -14,7 +14,8 @@ from runtime.reasons import Reason, Shutdown
 from runtime.ref import Name, Ref
 from runtime.registry import Registry, RegistryStatistics
 from runtime.spec import Child, DynamicSupervisor, Restart, Supervisor
-from runtime.supervisor import SupervisorCell, SupervisorRef
+from runtime.supervisor import SupervisorCell
+from runtime.supervisor_ref import SupervisorRef
 from runtime.timers import Timers
 from runtime.topics import Topics
 from runtime.world import World

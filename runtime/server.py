@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 from trio.lowlevel import checkpoint, current_task, wait_task_rescheduled
 
@@ -22,6 +21,7 @@ from runtime.messages import Message, MessageTable, message_of
 from runtime.monitors import Down, Monitor
 from runtime.reasons import Reason
 from runtime.ref import Name, Ref
+from runtime.ticker import Ticker
 from runtime.timers import Timer
 
 if TYPE_CHECKING:
@@ -442,14 +442,14 @@ class ActorCell(Cell):
             self.timers.pop(timer, None)
         self.tick(item)
 
-    def _keep(self, timer: "Timer | Ticker") -> None:
+    def _keep(self, timer: Timer | Ticker) -> None:
         if self.timers is None:
             self.timers = {}
         self.timers[timer] = None
 
     def every(
         self, seconds: float, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> "Ticker":
+    ) -> Ticker:
         """See Actor.every."""
         ticker = Ticker(self, seconds, (self.table.find(self.path, method), args, kwargs, None))
         self._keep(ticker)
@@ -460,57 +460,6 @@ class ActorCell(Cell):
         watch = Monitor(target)
         watch.begin(lambda reason: self.tick((_ON_DOWN, (Down(watch, target, reason),), {}, None), must_arrive=True))
         return watch
-
-
-class Ticker:
-    """A repeating timer at a fixed rate; a tick is left out while the one before still waits in the mailbox."""
-
-    def __init__(self, cell: ActorCell, seconds: float, item: Item) -> None:
-        if not seconds > 0:
-            raise InvalidSpec(f"{cell.path}: every", seconds, "a number of seconds above 0")
-        self._cell = cell
-        self._seconds = seconds
-        self._item = item
-        self._waiting = False
-        self._due = trio.current_time()
-        self._message = attrs.evolve(_TICK, name=item[0].name, control=item[0].control, safe=item[0].safe)
-        self._timer: Timer | None = None
-        self._arm()
-
-    def _arm(self) -> None:
-        now = trio.current_time()
-        missed = max(math.floor((now - self._due) / self._seconds), 0)
-        self._due += self._seconds * (missed + 1)
-        self._timer = self._cell.runtime.timers.at(self._due, self._fire)
-
-    def _fire(self) -> None:
-        self._arm()
-        if not self._waiting and self._cell.exit is None:
-            self._waiting = True
-            self._cell.tick((self._message, (self,), {}, None))
-
-    async def handle(self) -> None:
-        """Runs the method of the tick."""
-        self._waiting = False
-        cell, (message, args, kwargs, _) = self._cell, self._item
-        cell.current = self._item
-        result = message.function(cell.actor, *args, **kwargs)
-        if message.is_async:
-            await result
-
-    def cancel(self) -> None:
-        """Ends the ticks."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._cell.timers is not None:
-            self._cell.timers.pop(self, None)
-
-
-async def _tick(_: Actor, ticker: Ticker) -> None:
-    await ticker.handle()
-
-
-_TICK = message_of(_tick)
 
 
 def _raised_by_binding(error: TypeError) -> bool:

@@ -7,7 +7,6 @@ Administration is done in order of arrival, between the ends of children; a stop
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -33,39 +32,15 @@ from runtime.events import EventKind
 from runtime.reasons import GaveUp, Killed, Reason, Shutdown
 from runtime.ref import Ref
 from runtime.server import ActorCell
-from runtime.spec import Child, DynamicSupervisor, Restart, Strategy, Supervisor, check_child
+from runtime.spec import Child, DynamicSupervisor, Strategy, Supervisor, check_child
+from runtime.stopping import StopWatch
+from runtime.supervisor_ref import ChildInfo, SupervisorRef
 from runtime.timers import Timer
 
 if TYPE_CHECKING:
     from runtime.node import Runtime
 
-# Frames from here do not tell a person where an actor waits.
-_MACHINERY = tuple(str(Path(module).parent) for module in (trio.__file__, __file__))
-
-A = TypeVar("A")
 R = TypeVar("R")
-
-
-@attrs.frozen
-class ChildInfo:
-    """One row of which_children."""
-
-    id: str
-    state: State
-    ref: Ref[Any] | None
-    is_supervisor: bool
-    restart: Restart
-    starts: int
-
-
-@attrs.frozen
-class ChildCounts:
-    """What count_children tells; `active` have a running instance."""
-
-    specs: int
-    active: int
-    supervisors: int
-    workers: int
 
 
 @attrs.frozen(eq=False)
@@ -219,8 +194,7 @@ class SupervisorCell(Cell):
         while not cell.was_ready and cell.exit is None:
             await self._park()
             if self.stop_reason is not None and asked is None:
-                cell.request_stop(self.stop_reason)
-                asked = cell.kill_in(entry.child.limit, "its supervisor stops and it was still starting")
+                asked = self._ask_to_stop(cell, self.stop_reason)
         self.waiting_on = None
         for cancel in (late, asked):
             if cancel is not None:
@@ -245,7 +219,7 @@ class SupervisorCell(Cell):
 
     async def _stop_batch(self, cells: list[Cell], reason: Reason) -> None:
         withdraw = [self._ask_to_stop(cell, reason) for cell in cells]
-        withdraw += [_Watch(cell).cancel for cell in cells]
+        withdraw += [StopWatch(cell).cancel for cell in cells]
         for cell in cells:
             self.waiting_on = (cell, "on_stop")
             while cell.exit is None:
@@ -413,7 +387,7 @@ class SupervisorCell(Cell):
     # Queries, answered at once.
 
     @property
-    def ref(self) -> "SupervisorRef":
+    def ref(self) -> SupervisorRef:
         """The reference to this instance, always the same."""
         if self._ref is None:
             self._ref = SupervisorRef(self)
@@ -441,111 +415,3 @@ class SupervisorCell(Cell):
     def cells(self) -> list[Cell]:
         """The running instances in start order."""
         return [self._cells[child_id] for child_id in self.roster.entries if child_id in self._cells]
-
-
-class SupervisorRef(Ref[Any]):
-    """One instance of a supervisor: its children, started, stopped, looked at.
-
-    Administration waits for its turn and for the child; it is bounded by the caller's cancel scope only. It raises
-    ActorGone when the supervisor has ended or ends meanwhile, and CallCycle when the child would wait for itself.
-    """
-
-    __slots__ = ("_supervisor",)
-
-    def __init__(self, cell: SupervisorCell) -> None:
-        super().__init__(cell)
-        self._supervisor = cell
-
-    async def start_child(self, child: Child[A]) -> Ref[A] | None:
-        """Appends and starts a child; returns its ref, or None when its on_start said ignore.
-
-        Raises AlreadyStarted (with the running ref) or AlreadyPresent for a known id, TooManyChildren without
-        trying, StartFailed with the child's reason; the description is dropped in that case.
-        """
-        cell = self._supervisor
-        return await cell.command("start_child", child.id, partial(cell.start_child, child))
-
-    async def terminate_child(self, child_id: str) -> None:
-        """Stops a child, or ends the attempts to restart it; the description stays unless it is temporary.
-
-        Fine if it does not run; raises NotFound. Never restarts, shuts down or counts anything.
-        """
-        cell = self._supervisor
-        await cell.command("terminate_child", child_id, partial(cell.terminate_child, child_id))
-
-    async def restart_child(self, child_id: str) -> Ref[Any] | None:
-        """Starts a child that has no instance, in its old place; returns as start_child.
-
-        Raises NotFound, StillRunning, StillRestarting, or StartFailed and keeps the description.
-        """
-        cell = self._supervisor
-        return await cell.command("restart_child", child_id, partial(cell.restart_child, child_id))
-
-    async def delete_child(self, child_id: str) -> None:
-        """Forgets a child that has no instance; raises NotFound, StillRunning, StillRestarting."""
-        cell = self._supervisor
-        await cell.command("delete_child", child_id, partial(cell.delete_child, child_id))
-
-    def which_children(self) -> list[ChildInfo]:
-        """The children in start order, answered at once."""
-        return self._supervisor.which()
-
-    def count_children(self) -> ChildCounts:
-        """How many children there are and run, answered at once."""
-        rows = self._supervisor.which()
-        supervisors = sum(row.is_supervisor for row in rows)
-        active = sum(row.state is State.UP for row in rows)
-        return ChildCounts(len(rows), active, supervisors, len(rows) - supervisors)
-
-    def child_spec(self, child_id: str) -> Child[Any]:
-        """The description of a child with its defaults filled in; raises NotFound."""
-        entry = self._supervisor.roster.entries.get(child_id)
-        if entry is None:
-            raise NotFound(self.path, child_id)
-        return entry.child
-
-    def child(self, child_id: str) -> Ref[Any] | None:
-        """The running instance of a child, or None."""
-        return self._supervisor.ref_of(child_id)
-
-    def supervisor(self, child_id: str) -> "SupervisorRef":
-        """The running supervisor below this one; raises NotFound if there is none under that id."""
-        ref = self.child(child_id)
-        if not isinstance(ref, SupervisorRef):
-            raise NotFound(self.path, child_id)
-        return ref
-
-
-class _Watch:
-    """Tells each second which instance holds a stop up, and where it waits."""
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-        self._arm()
-
-    def _arm(self) -> None:
-        self._timer = self._cell.runtime.timers.after(1.0, self._tell)
-
-    def _tell(self) -> None:
-        cell = self._cell
-        if cell.exit is None:
-            cell.emit(EventKind.STOP_SLOW, cell.stop_reason, where_it_waits(cell))
-            self._arm()
-
-    def cancel(self) -> None:
-        """The stop is over."""
-        self._timer.cancel()
-
-
-def where_it_waits(cell: Cell) -> str:
-    """The innermost place where the instance's task waits, as file:line in function."""
-    frames = list(cell.task.iter_await_frames()) if cell.task is not None else []
-    if not frames:
-        return "not running"
-    frame, line = frames[-1]
-    code = frame.f_code
-    for outer, at in reversed(frames):
-        if not outer.f_code.co_filename.startswith(_MACHINERY):
-            code, line = outer.f_code, at
-            break
-    return f"{code.co_filename}:{line} in {code.co_qualname}"

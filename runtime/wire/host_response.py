@@ -90,7 +90,7 @@ class ResponseWriter:
         return head + piece
 
     def _open(self, size: int, *, more: bool) -> bytes:
-        """The head; a body that comes in one piece gets its length, any other of unknown length is chunked."""
+        """The head; a body that comes in one piece gets its length."""
         if self._left is None and not self._empty:
             self._frame_unknown_length(size, more=more)
         if not self.keeps_alive:
@@ -98,14 +98,13 @@ class ResponseWriter:
         return encode_head(self._status, self._headers)
 
     def _frame_unknown_length(self, size: int, *, more: bool) -> None:
+        """To HTTP/1.0 the end of the connection, which is never kept there, is the end of such a body."""
         if not more:
             self._left = size
             self._headers.append((b"content-length", b"%d" % size))
         elif self._version == "1.1":
             self._chunked = True
             self._headers.append(_CHUNKED)
-        else:
-            self.keeps_alive = False
 
     def _encode(self, data: bytes, *, more: bool) -> bytes:
         if self._left is not None:

@@ -38,7 +38,7 @@ def demo(duration: float, seed: int, as_json: bool) -> None:
 
     Example: pitboss demo --duration 5
     """
-    from sessions.control.demo import run_demo  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.screen import run_demo  # noqa: PLC0415 - imported late: --help must stay quick
 
     sys.exit(run_demo(duration, seed, as_json=as_json))
 

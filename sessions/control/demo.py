@@ -1,6 +1,5 @@
 """The demo: desks of actors under supervision, crashed from a seed while you watch, and back within a moment."""
 
-import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -171,15 +170,3 @@ async def play(duration: float, seed: int, watch: Watch | None) -> dict[str, Any
         "details": chaos.crashes,
         "ok": whole and len(finished) >= len(chaos.crashes) - 1,
     }
-
-
-def run_demo(duration: float, seed: int, *, as_json: bool) -> int:
-    """Runs the demo in this terminal; returns 0, or 1 if something did not come back."""
-    if as_json:
-        summary = trio.run(play, duration, seed, None)
-        print(json.dumps(summary))  # noqa: T201 - the output of the command
-    else:
-        from sessions.control.screen import show_demo  # noqa: PLC0415 - rich is not needed for JSON
-
-        summary = show_demo(duration, seed)
-    return 0 if summary["ok"] else 1

@@ -1,5 +1,6 @@
 """What the demo looks like in a terminal; plain lines where the output is not one."""
 
+import json
 from typing import Any
 
 import trio
@@ -18,6 +19,16 @@ _COLOURS = {
     EventKind.READY: "green",
     EventKind.GAVE_UP: "bold red",
 }
+
+
+def run_demo(duration: float, seed: int, *, as_json: bool) -> int:
+    """Runs the demo in this terminal; returns 0, or 1 if something did not come back."""
+    if as_json:
+        summary = trio.run(play, duration, seed, None)
+        print(json.dumps(summary))  # noqa: T201 - the output of the command
+    else:
+        summary = show_demo(duration, seed)
+    return 0 if summary["ok"] else 1
 
 
 def show_demo(duration: float, seed: int) -> dict[str, Any]:
