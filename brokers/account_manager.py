@@ -477,9 +477,7 @@ class AccountManager(Actor):
 
 
 def _members(order: Order | OrderGroup) -> tuple[Order, ...]:
-    if isinstance(order, Order):
-        return (order,)
-    return order.children if order.parent is None else (order.parent, *order.children)
+    return (order,) if isinstance(order, Order) else order.orders
 
 
 def _broker_ids(outcome: Outcome, count: int) -> list[str | None]:

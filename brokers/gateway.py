@@ -111,11 +111,11 @@ class FeedGateway(Protocol):
         ...
 
     async def subscribe(self, symbol: str) -> None:
-        """Begins a symbol's stream; twice is once; raises BrokerError."""
+        """Begins a symbol's stream, for one user more; raises BrokerError."""
         ...
 
     async def unsubscribe(self, symbol: str) -> None:
-        """Ends a symbol's stream; one that does not run is fine; raises BrokerError."""
+        """Ends it for one user; the stream ends with the last; raises BrokerError."""
         ...
 
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:

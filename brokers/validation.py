@@ -324,10 +324,8 @@ def _group_support_problems(group: OrderGroup, orders: OrderSupport) -> Iterator
 def _shape_problems(group: OrderGroup) -> Iterator[Problem]:
     parented = group.kind is not GroupKind.OCO
     if parented != (group.parent is not None):
-        has = "a parent" if parented else "None"
-        yield Problem(
-            "parent", None if group.parent is None else group.parent.key, f"{has}: it is an {group.kind.value}"
-        )
+        wanted = "an order to enter with" if parented else "None: the orders of an oco stand side by side"
+        yield Problem("parent", None if group.parent is None else group.parent.key, wanted)
     least = 1 if parented else 2
     if len(group.children) < least:
         yield Problem("children", len(group.children), f"at least {least}")

@@ -68,7 +68,7 @@ class Progress:
 def deltas(progress: Progress, report: CumulativeReport) -> tuple[Fill | CashFlow, ...]:
     """The facts that lead from what is booked to what is reported: a fill, a late fee, or nothing.
 
-    The fill's price makes the totals come out at the reported average, rounded to 28 digits; what rounding leaves is
+    The fill's price makes the totals come out at the reported average, rounded to 20 digits; what rounding leaves is
     made up by the order's next fill. Raises NotMonotone for totals that shrink, BadFact for what is not a number.
     """
     _check(progress, report)

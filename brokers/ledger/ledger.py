@@ -179,6 +179,15 @@ class Ledger:
         """All net positions that were ever opened, by symbol."""
         return tuple(report.position(self.account, symbol) for symbol in sorted(self.account.books))
 
+    def notional(self, symbol: str, price: Decimal) -> Decimal:
+        """What the net position is worth in settlement currency at a price, negative when short.
+
+        Funding at a rate is minus notional x rate, for linear and inverse alike. Raises UnknownInstrument, BadFact.
+        """
+        if not sound(price) or (price <= ZERO and self.account.instrument(symbol).kind is not Kind.FUTURE):
+            raise BadFact(Mark(symbol, 0, price=price), "price", price, f"positive and {SOUND}")
+        return report.notional(self.account, symbol, price)
+
     def session_positions(self, symbol: str) -> tuple[report.SessionPosition, ...]:
         """The shares of all sessions in one position; their quantities sum to it; raises UnknownInstrument."""
         return report.session_positions(self.account, symbol)

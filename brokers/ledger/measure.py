@@ -23,11 +23,13 @@ class Linear:
     multiplier: Decimal
     quantity_digits: int
     price_digits: int
-    unit: Decimal = attrs.field(init=False)
+    unit: Decimal
 
-    @unit.default
-    def _unit(self) -> Decimal:
-        return EXACT.scaleb(self.multiplier, -(self.quantity_digits + self.price_digits))
+    @classmethod
+    def of(cls, multiplier: Decimal, quantity_digits: int, price_digits: int) -> "Linear":
+        """The measure that counts in the smallest quantity times the smallest price."""
+        unit = EXACT.scaleb(multiplier, -(quantity_digits + price_digits))
+        return cls(multiplier, quantity_digits, price_digits, unit)
 
     def value(self, quantity: int, price: int) -> int:
         """The value of a quantity at a price, both scaled, in units."""
@@ -44,7 +46,7 @@ class Linear:
     def finer(self, quantity_digits: int, price_digits: int) -> tuple["Linear", int]:
         """The measure with more digits, and the factor by which values grow in number."""
         more = quantity_digits - self.quantity_digits + price_digits - self.price_digits
-        return Linear(self.multiplier, quantity_digits, price_digits), 10**more
+        return Linear.of(self.multiplier, quantity_digits, price_digits), 10**more
 
 
 @attrs.frozen
@@ -58,31 +60,33 @@ class Inverse:
     quantity_digits: int
     price_digits: int
     unit: Decimal  # the quantum
-    _contract: Fraction = attrs.field(init=False)  # value of one scaled quantity at a price of one, in units
+    contract: Fraction  # value of one scaled quantity at a price of one, in units
 
-    @_contract.default
-    def _value_of_contract(self) -> Fraction:
-        return Fraction(decimal_of(1, self.quantity_digits)) * Fraction(self.multiplier) / Fraction(self.unit)
+    @classmethod
+    def of(cls, multiplier: Decimal, quantity_digits: int, price_digits: int, quantum: Decimal) -> "Inverse":
+        """The measure that counts in quanta."""
+        contract = Fraction(decimal_of(1, quantity_digits)) * Fraction(multiplier) / Fraction(quantum)
+        return cls(multiplier, quantity_digits, price_digits, quantum, contract)
 
     def value(self, quantity: int, price: int) -> int:
         """The value of a quantity at a price, both scaled, in units."""
         return -divide_even(
-            quantity * self._contract.numerator * 10**self.price_digits, price * self._contract.denominator
+            quantity * self.contract.numerator * 10**self.price_digits, price * self.contract.denominator
         )
 
     def worth(self, quantity: int, price: Decimal) -> Decimal:
         """The value of a scaled quantity at any price, in the currency."""
         top, bottom = price.as_integer_ratio()
-        units = -divide_even(quantity * self._contract.numerator * bottom, top * self._contract.denominator)
+        units = -divide_even(quantity * self.contract.numerator * bottom, top * self.contract.denominator)
         return multiply(Decimal(units), self.unit)
 
     def average(self, quantity: int, cost: int, over: int) -> Fraction | None:
         """The harmonic average; None where the whole position is worth less than half a quantum."""
-        return self._contract * Fraction(-quantity * over, cost) if cost else None
+        return self.contract * Fraction(-quantity * over, cost) if cost else None
 
     def finer(self, quantity_digits: int, price_digits: int) -> tuple["Inverse", int]:
         """The measure with more digits; values are counted in quanta and stay."""
-        return Inverse(self.multiplier, quantity_digits, price_digits, self.unit), 1
+        return Inverse.of(self.multiplier, quantity_digits, price_digits, self.unit), 1
 
 
 Measure = Linear | Inverse
@@ -92,8 +96,8 @@ def measure_of(instrument: Instrument, quantum: Decimal) -> Measure:
     """The measure of an instrument on its own grid; finer fills widen it later."""
     quantity_digits, price_digits = places(instrument.lot), places(instrument.tick)
     if instrument.kind is Kind.INVERSE:
-        return Inverse(instrument.multiplier, quantity_digits, price_digits, quantum)
-    return Linear(instrument.multiplier, quantity_digits, price_digits)
+        return Inverse.of(instrument.multiplier, quantity_digits, price_digits, quantum)
+    return Linear.of(instrument.multiplier, quantity_digits, price_digits)
 
 
 def paid_in_full(instrument: Instrument) -> bool:

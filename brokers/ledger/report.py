@@ -130,9 +130,16 @@ class _Line:
 
 
 def position(account: Account, symbol: str) -> Position:
-    """The net position of a symbol; raises UnknownInstrument."""
+    """The net position of a symbol, realised before fees; raises UnknownInstrument."""
     book = account.book(symbol)
     return _position(account, book, book.net)
+
+
+def notional(account: Account, symbol: str, price: Decimal) -> Decimal:
+    """What the net position is worth at a price, negative when short; raises UnknownInstrument."""
+    book = account.book(symbol)
+    worth = book.measure.worth(book.net.quantity, price)
+    return negative(worth) if book.instrument.kind is Kind.INVERSE else worth
 
 
 def session_positions(account: Account, symbol: str) -> tuple[SessionPosition, ...]:

@@ -11,8 +11,9 @@ _SIZE = 40  # orders of magnitude, up and down, beyond which a number cannot be 
 # a result that would not be exact raises instead.
 EXACT = decimal.Context(prec=2000, Emin=-9999, Emax=9999, traps=[decimal.Inexact, decimal.InvalidOperation])
 add, subtract, multiply, negative, magnitude = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.minus, EXACT.abs
-# A quotient without a finite decimal is shown with this many significant digits.
-_SHOWN = decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.InvalidOperation])
+# A quotient without a finite decimal is shown with 20 significant digits, so that a reader who adds figures up in
+# decimal's own context of 28 does not round them either.
+_SHOWN = decimal.Context(prec=20, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.InvalidOperation])
 
 # Lets through numbers from outside; one of absurd size or length raises an ArithmeticError, one of no type a TypeError.
 _STRICT = decimal.Context(
@@ -51,7 +52,7 @@ def decimal_of(whole_number: int, digits: int) -> Decimal:
 
 
 def shown(top: int, bottom: int) -> Decimal:
-    """The quotient as a decimal: exact where it is finite within 28 digits, else rounded half even."""
+    """The quotient as a decimal: exact where it is finite within 20 digits, else rounded half even."""
     return Decimal(top) if bottom == 1 else _SHOWN.divide(Decimal(top), Decimal(bottom))
 
 
@@ -65,7 +66,7 @@ def divide_even(top: int, bottom: int) -> int:
 
 
 def share(amount: Decimal, part: int, of: int) -> Decimal:
-    """The part of an amount that falls to part / of, rounded to 28 digits."""
+    """The part of an amount that falls to part / of, rounded to 20 digits."""
     return _SHOWN.divide(EXACT.multiply(amount, Decimal(part)), Decimal(of))
 
 

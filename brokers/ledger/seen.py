@@ -1,11 +1,11 @@
 """Memory of what was booked, bounded: known, new, or too old to tell, and never a guess.
 
 The journal remembers every fact for ever; the ledger holds only the ids of recent facts. An id is forgotten when at
-least `entries` arrived after it and its fact is older by more than twice `skew_ns`. A fact that
-might be one of the forgotten (not later than the latest of them plus `skew_ns`, because two reports of one fill may
-carry stamps that far apart) is refused with FactTooOld. So no fill counts twice, none is lost silently, and a fill
-that comes within `skew_ns` of the newest is always decided. Memory is `entries` and a quarter, or what came within
-twice `skew_ns` if that is more.
+least `entries` arrived after it and its fact is older by more than twice `skew_ns`. A fact that might be one of the
+forgotten (not later than the latest of them plus `skew_ns`, because two reports of one fill may carry stamps that far
+apart) is refused with FactTooOld. So no fill counts twice, none is lost silently, and a fill that comes within
+`skew_ns` of the newest is always decided. Memory is `entries` and a quarter, or what came within twice `skew_ns` if
+that is more.
 """
 
 from itertools import islice

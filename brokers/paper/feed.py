@@ -35,14 +35,16 @@ class PaperFeed:
         return await self._threads.run(lambda: tuple(self._source.bars(symbol, interval, start_ns, end_ns)))
 
     async def subscribe(self, symbol: str) -> None:
-        """Begins a symbol's stream."""
+        """Begins a symbol's stream, for one user more."""
         await need_line(self._venue)
         self._need(symbol)
-        self._hub.wanted[symbol] = None
+        self._hub.wanted[symbol] += 1
 
     async def unsubscribe(self, symbol: str) -> None:
-        """Ends a symbol's stream."""
-        self._hub.wanted.pop(symbol, None)
+        """Ends it for one user; the stream ends with the last."""
+        self._hub.wanted[symbol] -= 1
+        if self._hub.wanted[symbol] <= 0:
+            del self._hub.wanted[symbol]
 
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
         """Hands every event to hear."""

@@ -1,5 +1,6 @@
 """Who hears the paper broker, and whether the line to it is up; it outlives a crash of the actor that drives it."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from brokers.gateway import Leave, LinkNews, News
@@ -14,7 +15,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.up = True
-        self.wanted: dict[str, None] = {}
+        self.wanted: Counter[str] = Counter()
         self.lost_news = 0
         self._listeners: dict[str, dict[Hear, None]] = {}
         self._watchers: dict[Watch, None] = {}

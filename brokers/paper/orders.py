@@ -7,12 +7,12 @@ from brokers.gateway import Leave, News
 from brokers.market import MarketStatus
 from brokers.matching import UnknownSymbolError
 from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, Position
-from brokers.outcome import Outcome, Unknown
+from brokers.outcome import NotSent, Outcome, Unknown
 from brokers.paper.exchange import BROKER, PaperExchange
 from brokers.paper.hub import Hub
 from brokers.paper.venue import PaperVenue, need_line
 from runtime import Name
-from runtime.errors import CallError
+from runtime.errors import CallError, NoSuchActor
 
 
 class PaperOrders:
@@ -51,6 +51,8 @@ class PaperOrders:
         """An actor that died with our request in hand leaves it in doubt, as a lost connection would."""
         try:
             return await request
+        except NoSuchActor as error:
+            return NotSent(broker_error(BROKER, Code.CONNECTION_FAILED, str(error)))
         except CallError as error:
             return Unknown(broker_error(BROKER, Code.TIMEOUT, str(error), certainty=Certainty.UNKNOWN))
 

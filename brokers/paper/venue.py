@@ -101,7 +101,7 @@ class PaperVenue(Actor):
         if self.chance.random() < self.settings.faults.reject:
             text = "refused on purpose, as brokers do now and then; settings.faults.reject says how often"
             return RejectedOutcome(broker_error(BROKER, Code.ORDER_REJECTED, text))
-        key = order.key if isinstance(order, Order) else _members(order)[0].key
+        key = order.key if isinstance(order, Order) else order.orders[0].key
         return self._answer(account, key, _ANSWERS_PLACE, partial(self.exchange.submit, account, order, self.now()))
 
     def change(self, account: str, change: Change) -> Outcome:
@@ -272,7 +272,3 @@ def _outcome(event: Event, cascade: Cascade) -> Outcome:
         if isinstance(event, Accepted) and event.group is not None and leg.group == event.group
     ]
     return AcceptedOutcome(event.order_id, tuple(same))
-
-
-def _members(group: OrderGroup) -> tuple[Order, ...]:
-    return group.children if group.parent is None else (group.parent, *group.children)

@@ -19,7 +19,7 @@ from brokers.paper.hub import Hub
 from brokers.paper.orders import PaperOrders
 from brokers.paper.venue import PaperVenue
 from brokers.sides import Side
-from runtime import Name, Runtime, Supervisor, SupervisorRef, open_runtime
+from runtime import Child, Name, Runtime, Supervisor, SupervisorRef, open_runtime
 from runtime.simulation import SimulatedWorld, simulate
 from runtime.topics import Subscription
 
@@ -68,7 +68,9 @@ class Desk:
     def order(self, side: Side = Side.BUY, quantity: str | int = 1, **terms: Any) -> Order:
         """A market order for ES unless told otherwise."""
         self.number += 1
-        prices = {name: Decimal(str(terms.pop(name))) for name in ("limit_price", "stop_price") if name in terms}
+        prices: dict[str, Any] = {
+            name: Decimal(str(terms.pop(name))) for name in ("limit_price", "stop_price") if name in terms
+        }
         kind = terms.pop("type", OrderType.LIMIT if "limit_price" in prices else OrderType.MARKET)
         key = terms.pop("key", f"{self.number:022d}")
         symbol = terms.pop("symbol", ES)
@@ -93,7 +95,8 @@ def at_the_desk(
     play: Callable[[Desk], Awaitable[T]], settings: PaperSettings = CALM, *, seed: int = 1, quiet: bool = True
 ) -> T:
     """Plays a scene; `quiet` keeps the synthetic market from moving, so that the scene's quotes are all there is."""
-    return scene(play, settings, seed=seed, quiet=quiet).unwrap()
+    value: T = scene(play, settings, seed=seed, quiet=quiet).unwrap()
+    return value
 
 
 def scene(
@@ -104,7 +107,7 @@ def scene(
     async def main(world: SimulatedWorld) -> T:
         async with open_runtime(world) as runtime:
             broker = await open_paper(runtime, settings, recording=[_first_quote()] if quiet else None)
-            children = [
+            children: list[Child[Any]] = [
                 broker.account_manager("paper-1", session="s1", name="account"),
                 broker.data_source(name="source"),
             ]

@@ -340,7 +340,15 @@ def test_terms_that_make_no_sense_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [Working(), Held(), CancelConfirmed(), Expired(), Rejected(Code.ORDER_REJECTED), Snapshot(S.CANCELED)],
+    [
+        Acknowledged(),
+        Working(),
+        Held(),
+        CancelConfirmed(),
+        Expired(),
+        Rejected(Code.ORDER_REJECTED),
+        Snapshot(S.CANCELED),
+    ],
 )
 def test_only_reconciliation_leaves_unknown(word: Event) -> None:
     life = lived(Sent(), LostTouch())
@@ -384,6 +392,17 @@ def test_reconciliation_that_would_go_back_or_revive_raises() -> None:
             advance(life, Reconciled(word))
 
 
+def test_reconciliation_that_proves_nothing_leaves_everything_as_it_was() -> None:
+    asked = working(ReplaceRequested(Change("K1", quantity=Decimal(5))), LostTouch())
+    assert advance(asked, Reconciled(S.UNKNOWN)) == asked
+    assert advance(advance(asked, Reconciled(S.UNKNOWN)), ReplaceConfirmed()).order.quantity == 5
+
+
+def test_reconciliation_may_find_that_touch_is_lost() -> None:
+    life = working(Reconciled(S.UNKNOWN))
+    assert these(life.state, life.standing) == (S.UNKNOWN, S.WORKING)
+
+
 def test_held_and_suspended_orders_cannot_be_lost() -> None:
     for word in (Held(), Suspended()):
         with pytest.raises(IllegalMove):
@@ -414,6 +433,20 @@ def test_f16_a_snapshot_older_than_the_stream_is_ignored() -> None:
     assert after.facts == (Behind(Decimal(1)),)
 
 
+def test_f16_a_word_of_an_older_snapshot_is_ignored_with_its_quantity() -> None:
+    life = working(Filled(fill("X1")), Filled(fill("X2")))
+    assert advance(life, Snapshot(S.SUSPENDED, filled=Decimal(1))).state is S.PARTIALLY_FILLED
+    assert advance(life, Snapshot(S.SUSPENDED, filled=Decimal(2))).state is S.SUSPENDED
+
+
+def test_a_suspended_order_stays_so_over_part_fills_and_ends_filled() -> None:
+    life = working(Filled(fill("X1")), Suspended())
+    assert life.state is S.SUSPENDED
+    life = advance(life, Filled(fill("X2")))
+    assert these(life.state, life.filled) == (S.SUSPENDED, 2)
+    assert advance(life, Filled(fill("X3"))).state is S.FILLED
+
+
 def test_f16_the_end_counts_even_from_a_snapshot_that_lags_in_quantity() -> None:
     life = working(Filled(fill("X1")), Snapshot(S.CANCELED, filled=Decimal(0)))
     assert these(life.state, life.filled) == (S.CANCELED, 1)
@@ -441,9 +474,11 @@ def test_b15_filled_without_its_executions_is_filled_and_owes_them() -> None:
 
 
 def test_a_word_without_news_changes_nothing() -> None:
-    life = working()
-    for state in (S.CREATED, S.UNKNOWN):
-        assert advance(life, Snapshot(state)) == life
+    for life in (working(), lived(Sent(), LostTouch())):
+        for state in (S.CREATED, S.UNKNOWN):
+            after = advance(life, Snapshot(state))
+            assert after == life
+            assert after.facts == ()
 
 
 def test_the_brokers_own_pending_words_are_shown() -> None:
@@ -505,6 +540,14 @@ def test_f18_a_bust_takes_the_execution_out_and_reopens_filled_as_canceled() -> 
     assert these(life.state, life.filled, life.executions.average_price) == (S.CANCELED, 2, 4500)
     assert life.facts == (Restated("X2", Decimal(3), reopened=True),)
     assert advance(life, Filled(fill("X2", 1, 4503))).facts == (Duplicate("X2"),)
+
+
+def test_f18_a_doubled_bust_or_correction_counts_once() -> None:
+    for event in (Busted("X1"), Corrected("X1", fill("X1", 2)), Corrected("X1", fill("X2", 2))):
+        once = working(Filled(fill("X1")), event)
+        again = advance(once, event)
+        assert again == once
+        assert again.facts == (Duplicate("X1"),)
 
 
 def test_f18_a_bust_of_a_live_order_leaves_it_live() -> None:
@@ -571,7 +614,34 @@ def test_the_report_carries_the_word_and_the_quantity_facts() -> None:
     report = working(Filled(fill("X1", 1, 4500)), Filled(fill("X2", 1, 4501))).report("A1", 7, sequence=2)
     assert these(report.state, report.filled, report.remaining) == (S.PARTIALLY_FILLED, 2, 1)
     assert these(report.average_price, report.broker_order_ids) == (Decimal("4500.5"), ("B1",))
-    assert these(report.account, report.time_ns, report.sequence) == ("A1", 7, 2)
+    assert these(report.account, report.time_ns, report.sequence, report.reason) == ("A1", 7, 2, "")
+    assert working(Rejected(Code.MARGIN_CALL, "no")).report("A1", 7).reason == "margin_call: no"
+
+
+# Quantities by themselves.
+
+
+def test_an_average_without_end_is_given_to_28_digits_ties_to_even() -> None:
+    thirds = working(Filled(fill("X1", 1, 1)), Filled(fill("X2", 2, 0))).executions
+    assert thirds.average_price == Decimal("0." + "3" * 28)
+    assert thirds.value == 1
+    ties = {1: 10**27, 3: 10**27 + 2}  # 10**27 + half of it: between two figures of 28 digits
+    for half, even in ties.items():
+        value = Execution(Decimal(1), Decimal(2 * 10**27 + half)), Execution(Decimal(1), Decimal(0))
+        halved = Executions().restated(dict(zip("XY", value, strict=True)))
+        assert halved.average_price == Decimal(even)
+
+
+def test_a_report_raises_what_is_known_and_nothing_else() -> None:
+    known = Executions().restated({"X1": Execution(Decimal(2), Decimal(10))})
+    assert known.counted(Decimal(1), Decimal(5)) is known
+    told = known.counted(Decimal(3), None)
+    assert these(told.filled, told.owed, told.average_price) == (3, 1, None)
+    priced = told.counted(Decimal(3), Decimal(11))
+    assert priced.average_price == 11
+    assert priced.counted(Decimal(3), Decimal(99)) is priced
+    assert priced.counted(Decimal(2), Decimal(99)) is priced
+    assert priced.counted(Decimal(4), Decimal(12)).average_price == 12
 
 
 # Cumulative reports of brokers without execution ids.
@@ -593,8 +663,7 @@ def implied(life: OrderLife, filled: object, average: object) -> Fill | None:
 def test_cumulative_reports_become_fills_whose_ids_repeat_with_the_report() -> None:
     life = working()
     first = implied(life, "1.0", 4500)
-    assert first is not None
-    assert these(first.id, first.quantity, first.price) == ("B1/1", 1, 4500)
+    assert first == fill("B1/1", 1, 4500, order_key="K1", broker_order_id="B1")
     life = advance(life, Filled(first))
     second = implied(life, 3, 4502)
     assert second is not None

@@ -25,7 +25,7 @@ from brokers.outcome import (
 )
 from runtime.wire.delivery import Phase, Sent
 from runtime.wire.http_messages import Fault, HttpFailure
-from tests.brokers.model_strategies import NIGHTLY
+from tests.brokers.model_strategies import NIGHTLY, refusal
 
 SIGNS = (
     Sign(Verdict.EXISTS, Code.DUPLICATE_KEY, status=422, code="40010001", text="must be unique"),
@@ -97,6 +97,9 @@ def test_a11_a_duplicate_key_exists_and_is_never_rejected(answer: Answer) -> Non
     assert isinstance(outcome, Exists)
     assert isinstance(outcome.error, DuplicateKey)
     assert outcome.broker_order_id == answer.broker_order_id
+    later = seen(attrs.evolve(answer, retry_after_ns=5))
+    assert isinstance(later, Exists)
+    assert later.error.retry_after_ns == 5
 
 
 def test_the_same_code_with_another_text_is_what_its_own_row_says() -> None:
@@ -131,9 +134,11 @@ def test_f10_a_limited_request_is_not_sent_only_where_the_broker_promises_it() -
     outcome = seen(limited)
     assert isinstance(outcome, NotSent)
     assert (outcome.error.code, outcome.error.retry_after_ns) == (Code.RATE_LIMITED, 2_000_000_000)
-    unlisted = classify("paper", limited, ())
-    assert isinstance(unlisted, Unknown)
-    assert (unlisted.error.code, unlisted.error.retry_after_ns) == (Code.RATE_LIMITED, 2_000_000_000)
+    for status in (418, 429):
+        unlisted = classify("paper", attrs.evolve(limited, status=status), ())
+        assert isinstance(unlisted, Unknown)
+        assert (unlisted.error.code, unlisted.error.retry_after_ns) == (Code.RATE_LIMITED, 2_000_000_000)
+        assert "body broken or unexpected" in unlisted.error.text
 
 
 def test_f7_an_expired_session_where_listed_lets_the_same_key_go_again() -> None:
@@ -142,12 +147,12 @@ def test_f7_an_expired_session_where_listed_lets_the_same_key_go_again() -> None
     assert outcome.error.code is Code.SESSION_EXPIRED
 
 
-@pytest.mark.parametrize("status", [100, 301, 302, 307, 308, 500, 502, 503, 504, 599, 600])
+@pytest.mark.parametrize("status", [100, 199, 300, 301, 302, 307, 308, 399, 500, 502, 503, 504, 599, 600])
 def test_f08_f09_a_redirect_or_a_5xx_is_unknown_whatever_its_body_says(status: int) -> None:
     for code in ("110007", "110072"):
         outcome = seen(Answer(status, sound=True, code=code, broker_order_id="B1"))
         assert isinstance(outcome, Unknown)
-        assert str(status) in outcome.error.text
+        assert f"HTTP {status}, body sound" in outcome.error.text
 
 
 @pytest.mark.parametrize("certainty", Certainty)
@@ -177,6 +182,16 @@ def test_an_outcome_takes_only_an_error_of_its_own_certainty(certainty: Certaint
 def test_a_row_that_would_prove_too_much_cannot_be_written(row: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Sign(**row)
+
+
+@pytest.mark.parametrize(
+    ("status", "fits"), [(199, 0), (200, 1), (299, 1), (300, 0), (399, 0), (400, 1), (499, 1), (500, 0)]
+)
+def test_a_row_is_about_a_2xx_or_a_4xx(status: int, fits: int) -> None:
+    def make() -> Sign:
+        return Sign(Verdict.REFUSED, Code.ORDER_REJECTED, status=status, code="1")
+
+    assert (refusal(ValueError, make) is None) == bool(fits)
 
 
 def test_o03_a_no_to_a_retry_tells_nothing_of_the_first_attempt() -> None:

@@ -403,6 +403,11 @@ def test_a_group_whose_orders_do_not_fit_together_is_refused(group: OrderGroup, 
     assert set(mistaken(group)) == fields
 
 
+def test_a_missing_or_needless_parent_is_told_apart() -> None:
+    assert mistaken(evolved(BRACKET, parent=None))["parent"] == "an order to enter with"
+    assert mistaken(evolved(OCO, parent=LIMIT))["parent"].startswith("None")
+
+
 def test_a_group_over_two_symbols_is_refused() -> None:
     coin = evolved(COIN, key="T", side=Side.SELL, quantity=Decimal(2))
     assert mistaken(evolved(BRACKET, children=(coin, GUARD))) == {"children[0].symbol": "'ESZ26', as in parent"}

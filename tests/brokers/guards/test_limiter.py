@@ -176,35 +176,6 @@ async def test_a_call_that_lacks_one_limit_does_not_hold_up_those_that_need_anot
     assert max(waits) == 0
 
 
-async def bustle(rig: Rig) -> None:
-    """Calls that need no limit and so make the gate look at its queue all the time."""
-    while True:
-        async with rig.guard.admit(READ):
-            await trio.sleep(0.02)
-
-
-async def test_a_call_that_lacks_two_limits_in_turn_is_not_starved(autojump_clock: MockClock) -> None:
-    rig = Rig(
-        [Bucket("a", 10, SECOND_NS, burst=2, reserve_percent=0), Bucket("b", 7, SECOND_NS, burst=2, reserve_percent=0)],
-        pools=WIDE,
-    )
-    waits: list[float] = []
-
-    async def hungry(operation: Operation) -> None:
-        while True:
-            await timed(rig, operation, [])
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(10):
-            nursery.start_soon(hungry, charged(Kind.SUBMIT, "a"))
-            nursery.start_soon(hungry, charged(Kind.SUBMIT, "b"))
-        nursery.start_soon(bustle, rig)
-        await trio.sleep(3)
-        await timed(rig, Operation("both", Kind.READ, (Charge("a", 2), Charge("b", 2))), waits)
-        nursery.cancel_scope.cancel()
-    assert waits[0] <= 60
-
-
 async def test_b11_limits_of_accounts_are_apart_and_limits_of_the_host_are_shared(autojump_clock: MockClock) -> None:
     limits = [
         Rolling("orders", 1, 60 * SECOND_NS, per_account=True),
@@ -488,6 +459,27 @@ async def test_the_one_that_watches_the_clock_may_leave_without_stopping_it(auto
                 await wait_all_tasks_blocked()
                 scope.cancel()
     assert waits[0] == pytest.approx(1)
+
+
+async def test_who_was_kept_waiting_by_a_call_goes_at_once_when_that_call_gives_up(autojump_clock: MockClock) -> None:
+    hourly = (Bucket(name, 1, 3600 * SECOND_NS, burst=2, reserve_percent=0) for name in ("calls", "other"))
+    rig = Rig(hourly, longest_wait_ns=10**15)
+    watching, waits = charged(Kind.READ, "other", 2), list[float]()
+    for operation in (QUOTES, watching):
+        await timed(rig, operation, [])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timed, rig, watching, [])  # it watches the clock, so the large call does not
+        await wait_all_tasks_blocked()
+        async with trio.open_nursery() as large:
+            large.start_soon(timed, rig, charged(Kind.READ, cost=2), [])
+            await wait_all_tasks_blocked()
+            nursery.start_soon(timed, rig, QUOTES, waits)
+            await wait_all_tasks_blocked()
+            assert not waits
+            large.cancel_scope.cancel()
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert waits == [0]
 
 
 async def test_a_call_that_could_go_sooner_moves_the_alarm_forward(autojump_clock: MockClock) -> None:

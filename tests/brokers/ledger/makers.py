@@ -39,9 +39,7 @@ def fill(id_: int | str, side: Side, quantity: Any, price: Any, symbol: str = "O
     fee = D(str(more.pop("fee", 0)))
     account = more.pop("account", ACCOUNT)
     broker = more.pop("broker", BROKER)
-    return Fill(
-        str(id_), broker, account, symbol, side, D(str(quantity)), D(str(price)), time_ns, fee=fee, **more
-    )
+    return Fill(str(id_), broker, account, symbol, side, D(str(quantity)), D(str(price)), time_ns, fee=fee, **more)
 
 
 def bought(ledger: Ledger, *fills: tuple[Side, Any, Any], symbol: str = "ONE", **more: Any) -> None:
@@ -62,3 +60,8 @@ def flow(id_: str, kind: FlowKind, amount: Any, currency: str = "USD", **more: A
 def holds(ledger: Ledger) -> bool:
     """Whether the money identity holds in every currency."""
     return all(identity.holds for identity in ledger.identity())
+
+
+def of(*values: Any) -> tuple[Any, ...]:
+    """Several figures to compare at once, decimals with plain numbers too."""
+    return values

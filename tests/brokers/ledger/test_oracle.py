@@ -10,10 +10,10 @@ import pytest
 
 from brokers.instruments import Instrument, Kind
 from brokers.ledger import Ledger
-from brokers.ledger.figures import cash_of
 from brokers.ledger.measure import Measure, paid_in_full
 from brokers.ledger.tally import Tally
 from brokers.model import Fill
+from brokers.sides import Side
 from tests.brokers.ledger.makers import ACCOUNT, BROKER, BUY, SATOSHI, SELL, holds, marked, terms
 from tests.brokers.ledger.oracle import Oracle, oracle_for
 
@@ -109,8 +109,8 @@ def check_one(seed: int, kind: Kind) -> None:
     book = ledger.account.book("X")
     oracle = booked(oracle_for(instrument, SATOSHI), fills)
     assert_equal(book.net, book.measure, oracle, mark)
-    exact_cash = cash_of(book.net, book.measure, in_full=paid_in_full(instrument))
-    assert abs(Fraction(exact_cash) - oracle.cash()) < Fraction(1, 10**15)
+    moved = Fraction(0) if paid_in_full(instrument) else Fraction(book.net.cost, book.net.over)
+    assert (book.net.flow + moved) * Fraction(book.measure.unit) - Fraction(book.net.fees) == oracle.cash()
     for session in {fill.session for fill in fills}:
         own = [fill for fill in fills if fill.session == session]
         share = booked(oracle_for(instrument, SATOSHI), own)
@@ -130,3 +130,21 @@ def test_p01_p04_the_ledger_equals_the_fraction_oracle_on_random_fills(kind: Kin
             check_one(seed, kind)
         except Exception as error:
             raise AssertionError(f"sequence {kind.value}/{seed} differs") from error
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_p01_a_position_that_is_never_flat_stays_within_the_stated_rounding_of_the_oracle(side: Side) -> None:
+    chance = random.Random(9)
+    instrument = Instrument("X", "X", Kind.FUTURE, "USD", D("0.01"))
+    ledger, oracle = Ledger(terms(), {"X": instrument}), Oracle(instrument)
+    for number in range(400):
+        size = 5000 if number == 0 else chance.randint(1, 97)
+        way = side if number == 0 else chance.choice([BUY, SELL])
+        price = D(chance.randint(9000, 11000)) / 100
+        one = Fill(str(number), BROKER, ACCOUNT, "X", way, D(size), price, number)
+        ledger.apply(one)
+        oracle.fill(one)
+    book = ledger.account.books["X"]
+    realised = (book.net.flow + Fraction(book.net.cost, book.net.over)) * Fraction(book.measure.unit)
+    assert book.net.over == 10**30
+    assert 0 < abs(realised - oracle.realised) <= Fraction(400, 10**30) * Fraction(book.measure.unit)

@@ -162,9 +162,13 @@ class Auditor:
     def _check_maker(self, event: says.Traded, data: MarketEvent | None) -> None:
         assert data is not None, "what rests is filled by data only"
         fill = event.fill
-        reached = data.price if isinstance(data, Trade) else self._shown[fill.side.opposite][0].price
+        assert not isinstance(data, Trade) or data.size > 0, "a print without size is no trade"
+        reached = data.price if isinstance(data, Trade) else self._offered(fill.side.opposite)
         beyond = (fill.price - reached) * fill.side.sign
         assert beyond > 0 if event.cause is FillCause.THROUGH else beyond == 0
+
+    def _offered(self, side: Side) -> Decimal:
+        return next(level.price for level in self._shown[side] if level.size)
 
     def _check_reduction(self, seen: Account, event: says.Traded) -> None:
         before = self._positions[event.account]

@@ -145,6 +145,11 @@ LIMITS = (
         ("accepted a", "filled a 30@103 maker through"),
     ),
     Scenario(
+        "a quote or print without size goes through nothing",
+        (buy("a", 30, limit=98), quote(99, 101), quote(95, 96, ask_size=0), trade(95, 0)),
+        ("accepted a",),
+    ),
+    Scenario(
         "by size only, a print gives a resting limit no more than it was",
         (sell("a", 30, limit=103), quote(99, 101), trade(104, 2), quote(105, 106, bid_size=9)),
         ("accepted a", "partial a 2@103 maker through", "partial a 9@103 maker through"),
@@ -162,8 +167,8 @@ LIMITS = (
     ),
     Scenario(
         "in a locked market the other side serves those ahead first",
-        (buy("a", 8, limit=99), quote(98, 101), quote(99, 101, bid_size=6), quote(99, 99, bid_size=6, ask_size=8)),
-        ("accepted a", "partial a 8@99 maker queue"),
+        (buy("a", 8, limit=99), quote(99, 101, bid_size=6), quote(99, 99, bid_size=6, ask_size=8)),
+        ("accepted a", "partial a 2@99 maker queue"),
     ),
     Scenario(
         "a touch fills nothing while others are ahead",

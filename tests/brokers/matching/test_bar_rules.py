@@ -147,13 +147,13 @@ _MINUTES = st.lists(st.binary(min_size=3 * BYTES_AN_ACT, max_size=3 * BYTES_AN_A
 
 @settings(max_examples=100 * NIGHTLY, deadline=None)
 @given(_MINUTES, st.integers(0, 2), st.sampled_from((Decimal(1), Decimal("0.5"))))
-def test_P07_in_a_bar_nothing_is_better_than_it_could_have_been(  # noqa: N802 - the requirement's id
+def test_P07_in_a_bar_nothing_is_better_than_it_could_have_been(
     minutes: list[bytes], slippage: int, share: Decimal
 ) -> None:
     BarSession(VenueRules(bar_slippage_ticks=slippage, traded_share=share)).run(minutes)
 
 
-def test_P07_random_bars_fill_plenty_and_leave_some_in_doubt() -> None:  # noqa: N802 - the requirement's id
+def test_P07_random_bars_fill_plenty_and_leave_some_in_doubt() -> None:
     chance = random.Random(7)
     fills = ambiguous = 0
     for _ in range(50):

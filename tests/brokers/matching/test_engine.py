@@ -152,7 +152,7 @@ def test_reports_keep_quantities_apart_from_the_word() -> None:
     report = engine.order(ACCOUNT, "a")
     assert report is not None
     assert report.state is OrderState.CANCELED
-    assert (report.filled, report.remaining, report.reason) == (D(8), D(0), "canceled on request")
+    assert (report.filled, report.remaining, report.reason) == (D(8), D(0), "canceled: requested")
     assert engine.order("B", "a") is None
 
 
@@ -340,7 +340,7 @@ def _digest(seeds: range) -> str:
     return "".join(words)
 
 
-def test_P08_nothing_depends_on_the_order_of_hashes() -> None:  # noqa: N802 - the requirement's id
+def test_P08_nothing_depends_on_the_order_of_hashes() -> None:
     code = (
         "import hashlib; from tests.brokers.matching.test_engine import _digest;"
         "print(hashlib.sha256(_digest(range(5)).encode()).hexdigest())"

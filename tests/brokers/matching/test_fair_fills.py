@@ -21,23 +21,19 @@ def _events(venue: VenueRules, acts: Acts, seed: int) -> list[Event]:
 
 @_SETTINGS
 @given(rules(), sessions(), st.integers(0, 3))
-def test_P07_no_fill_is_better_or_more_than_the_market_allowed(  # noqa: N802 - the requirement's id
-    venue: VenueRules, acts: Acts, seed: int
-) -> None:
+def test_P07_no_fill_is_better_or_more_than_the_market_allowed(venue: VenueRules, acts: Acts, seed: int) -> None:
     Session(venue, seed).run(acts)
 
 
 @_SETTINGS
 @given(rules(), sessions(), st.integers(0, 3))
-def test_P08_the_same_data_and_seed_make_the_same_events(  # noqa: N802 - the requirement's id
-    venue: VenueRules, acts: Acts, seed: int
-) -> None:
+def test_P08_the_same_data_and_seed_make_the_same_events(venue: VenueRules, acts: Acts, seed: int) -> None:
     assert _events(venue, acts, seed) == _events(venue, acts, seed)
 
 
 @settings(_SETTINGS, suppress_health_check=[*_SETTINGS.suppress_health_check, HealthCheck.function_scoped_fixture])
 @given(rules(), sessions(), st.integers(0, 3))
-def test_P10_the_fast_path_passes_over_nothing(  # noqa: N802 - the requirement's id
+def test_P10_the_fast_path_passes_over_nothing(
     monkeypatch: pytest.MonkeyPatch, venue: VenueRules, acts: Acts, seed: int
 ) -> None:
     def never(pit: Pit, seen: Any) -> bool:

@@ -20,13 +20,13 @@ SCENARIOS = (
 )
 
 
-def test_P06_the_table_has_its_sixty_scenarios_under_different_names() -> None:  # noqa: N802 - the requirement's id
+def test_P06_the_table_has_its_sixty_scenarios_under_different_names() -> None:
     names = [scenario.name for scenario in SCENARIOS]
     assert len(set(names)) == len(names) >= 60
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "_"))
-def test_P06(scenario: Scenario) -> None:  # noqa: N802 - the requirement's id
+def test_P06(scenario: Scenario) -> None:
     engine = engine_with(scenario.rules, scenario.admit)
     happened = play(engine, scenario.steps)
     assert tuple(said(event) for event in happened) == scenario.answers

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import trio
@@ -60,6 +61,26 @@ def hanging_up_after(answer: bytes) -> Script:
 async def silence(_: trio.abc.Stream, __: Arrival) -> None:
     """Never answers."""
     await trio.sleep_forever()
+
+
+class PassingStream(trio.abc.Stream):
+    """Passes everything through; a base for streams that differ in one thing."""
+
+    def __init__(self, stream: Any) -> None:
+        self.inner = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        data: bytes = await self.inner.receive_some(max_bytes)
+        return data
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
 
 
 @attrs.define

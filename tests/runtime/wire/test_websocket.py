@@ -113,6 +113,27 @@ async def test_a_peer_that_does_not_answer_the_goodbye_is_left_after_a_moment(au
         assert (caught.value.reason, caught.value.clean) == (Ending.CLOSED_HERE, False)
 
 
+async def test_a_goodbye_is_not_cut_short_by_those_who_still_use_the_session(autojump_clock: Any) -> None:
+    async def answer_late(stream: trio.abc.Stream) -> None:
+        await stream.receive_some(65536)
+        await trio.sleep(0.5)
+        await stream.send_all(frame(b"\x03\xe8", opcode=8))
+
+    async def use(call: Any) -> None:
+        with pytest.raises(WebSocketClosed) as caught:
+            await call()
+        assert (caught.value.reason, caught.value.clean) == (Ending.CLOSED_HERE, True)
+
+    async with socket_box(saying(then=answer_late)) as box, box.open() as session:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(use, session.receive)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(session.close)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(use, lambda: session.send("late"))
+        assert trio.current_time() == 0.5
+
+
 @pytest.mark.parametrize(("code", "text"), [(1000, ""), (1001, "restart"), (4403, "token expired")])
 async def test_a_goodbye_of_the_peer_ends_the_session_after_what_it_said_before(
     autojump_clock: Any, code: int, text: str

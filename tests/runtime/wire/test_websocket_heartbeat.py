@@ -30,9 +30,8 @@ async def drain(session: WebSocketSession) -> WebSocketClosed:
 
 def beating(every: float, patience: float | None = None, text: str | None = None) -> WebSocketSettings:
     beat = None if text is None else (lambda: text)
-    return WebSocketSettings(
-        heartbeat=Heartbeat(every, 2 * every if patience is None else patience, beat), disconnect_seconds=0.5
-    )
+    heartbeat = Heartbeat(every, beat=beat) if patience is None else Heartbeat(every, patience, beat)
+    return WebSocketSettings(heartbeat=heartbeat, disconnect_seconds=0.5)
 
 
 @given(every=st.integers(1, 30), moment=st.integers(0, 1000), chatty=st.booleans())

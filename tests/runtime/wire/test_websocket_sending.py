@@ -13,7 +13,7 @@ from runtime.wire.delivery import Delivery, Phase, Sent
 from runtime.wire.websocket_ends import Ending, WebSocketClosed
 from runtime.wire.websocket_session import Heartbeat, WebSocketSession, WebSocketSettings
 from tests.runtime.wire.peers import NIGHTLY
-from tests.runtime.wire.websocket_peers import SocketBox, saying, sleep, socket_box, speaking
+from tests.runtime.wire.websocket_peers import SocketBox, frame, listen, saying, sleep, socket_box, speaking
 
 PATIENT = Heartbeat(every=1000)
 SMALL = WebSocketSettings(send_queue=2, heartbeat=PATIENT)
@@ -154,11 +154,14 @@ async def test_a_withdrawn_frame_leaves_no_trace(autojump_clock: Any) -> None:
     assert [record.body[:1] for record in box.records if record.direction.value == "out"][1:] == ["a", "c"]
 
 
-async def test_a_frame_after_the_peers_goodbye_is_refused_and_did_not_leave(autojump_clock: Any) -> None:
-    async def leave(socket: WebSocketConnection) -> None:
-        await socket.aclose(4001, "bye")
+@pytest.mark.parametrize("hang_up", [True, False])
+async def test_a_frame_after_the_peers_goodbye_is_refused_and_did_not_leave(autojump_clock: Any, hang_up: bool) -> None:
+    async def leave(_: trio.abc.Stream) -> None:
+        return
 
-    async with socket_box(speaking(leave)) as box, box.open() as session:
+    goodbye = frame(b"\x0f\xa1bye", opcode=8)
+    handler = saying(goodbye, then=leave if hang_up else listen)
+    async with socket_box(handler) as box, box.open() as session:
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(WebSocketClosed) as caught:
             await session.send("late")
