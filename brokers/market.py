@@ -104,12 +104,17 @@ class Bar:
 class MarketStatus(enum.Enum):
     """What an instrument's market is doing now."""
 
-    PRE_OPEN = "pre_open"
+    PRE_OPEN = "pre_open"  # orders may come and go, nothing trades
     OPEN = "open"
-    EXTENDED = "extended"  # before or after the regular session
-    HALTED = "halted"
-    BREAK = "break"  # a pause inside the trading day
-    CLOSED = "closed"
+    EXTENDED = "extended"  # before or after the regular session: only orders that ask for it trade
+    HALTED = "halted"  # orders may come and go, nothing trades
+    BREAK = "break"  # a pause inside the trading day: no new orders, day orders live on
+    CLOSED = "closed"  # the trading day is over: no new orders, day orders have expired
+
+    @property
+    def trading(self) -> bool:
+        """Whether anything can trade at all."""
+        return self is MarketStatus.OPEN or self is MarketStatus.EXTENDED
 
 
 MarketEvent = Quote | Trade | Depth | Bar

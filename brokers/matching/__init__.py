@@ -6,7 +6,7 @@ Accounts, margin and money live above it: they hear of the fills, and refuse ord
 
 from brokers.matching.desk import Admit
 from brokers.matching.engine import MatchingEngine
-from brokers.matching.events import BadMarketDataError, Code, Event, Refusal, Status, UnknownSymbolError
+from brokers.matching.events import BadMarketDataError, Code, Event, Refusal, UnknownSymbolError
 from brokers.matching.outbox import Events
 from brokers.matching.rules import (
     DuplicateKeys,
@@ -28,7 +28,6 @@ __all__ = [
     "MatchingEngine",
     "OutsideHours",
     "Refusal",
-    "Status",
     "TriggerSource",
     "UnknownSymbolError",
     "VenueRules",

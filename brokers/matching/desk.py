@@ -10,6 +10,7 @@ from itertools import count
 import attrs
 
 from brokers.instruments import Instrument
+from brokers.market import MarketStatus
 from brokers.matching import groups
 from brokers.matching.agenda import Agenda
 from brokers.matching.events import (
@@ -30,7 +31,6 @@ from brokers.matching.events import (
     Released,
     Replaced,
     Settled,
-    Status,
     Triggered,
 )
 from brokers.matching.orders import Tie, Working
@@ -45,7 +45,7 @@ from brokers.model import Fill, Liquidity, Order, OrderState, TimeInForce
 Admit = Callable[[str, Order], Refusal | None]
 
 _NOTHING_TO_REDUCE = Refusal(Code.REDUCE_ONLY, "a reduce-only order needs an opposite position, and there is none")
-_QUEUES_END = frozenset({Status.CLOSED, Status.PRE_OPEN, Status.EXTENDED})
+_QUEUES_END = frozenset({MarketStatus.CLOSED, MarketStatus.PRE_OPEN, MarketStatus.EXTENDED})
 
 
 class Desk:
@@ -72,7 +72,7 @@ class Desk:
         """The venue's time."""
         return self.outbox.now_ns
 
-    def list_instrument(self, instrument: Instrument, status: Status) -> None:
+    def list_instrument(self, instrument: Instrument, status: MarketStatus) -> None:
         """Opens a pit."""
         self.pits[instrument.symbol] = Pit(instrument, self.rules, status)
 
@@ -224,7 +224,7 @@ class Desk:
             if not self._reducible(working):
                 self.cancel(working, CancelReason.REDUCE_ONLY)
 
-    def change_status(self, pit: Pit, status: Status) -> None:
+    def change_status(self, pit: Pit, status: MarketStatus) -> None:
         """Opens, interrupts or ends a session: expires day orders, forgets prices, lets held orders in."""
         if status.trading and not pit.status.trading:
             pit.opened_ns = self.now_ns
@@ -240,7 +240,7 @@ class Desk:
         """Ends a contract: no order outlives it, and every position is closed at its last price."""
         pit.settled = True
         self.expire(self._orders_in(pit), ExpiryReason.SETTLED)
-        self.change_status(pit, Status.CLOSED)
+        self.change_status(pit, MarketStatus.CLOSED)
         for account, quantity in self.positions.close_all(pit.symbol):
             self.outbox.put(Settled(*self.outbox.head(account, pit.symbol, ""), quantity, price))
 
@@ -277,16 +277,16 @@ class Desk:
     def _orders_in(self, pit: Pit) -> list[Working]:
         return [working for working in self.registry.all_open() if working.order.symbol == pit.symbol]
 
-    def _ending_with(self, pit: Pit, status: Status) -> list[Working]:
+    def _ending_with(self, pit: Pit, status: MarketStatus) -> list[Working]:
         """The day orders whose session a status ends; a held order belongs to a session to come."""
-        if status not in {Status.CLOSED, Status.EXTENDED}:
+        if status not in {MarketStatus.CLOSED, MarketStatus.EXTENDED}:
             return []
         return [
             working
             for working in self._orders_in(pit)
             if working.hold is None
             and working.order.time_in_force is TimeInForce.DAY
-            and not (status is Status.EXTENDED and working.order.extended_hours)
+            and not (status is MarketStatus.EXTENDED and working.order.extended_hours)
         ]
 
     def _move_stop(self, working: Working, old: Order) -> None:

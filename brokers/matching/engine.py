@@ -6,13 +6,13 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 
 from brokers.instruments import Instrument
-from brokers.market import Bar, Depth, MarketEvent, Quote, Trade
+from brokers.market import Bar, Depth, MarketEvent, MarketStatus, Quote, Trade
 from brokers.matching import data
 from brokers.matching.agenda import Action, Agenda
 from brokers.matching.arrivals import Arrivals
 from brokers.matching.bars import match_bar
 from brokers.matching.desk import Admit, Desk
-from brokers.matching.events import BadMarketDataError, FillCause, Status, UnknownSymbolError
+from brokers.matching.events import BadMarketDataError, FillCause, UnknownSymbolError
 from brokers.matching.matching import match_arrivals, match_display, match_print, take_from_tape, waiting
 from brokers.matching.outbox import Events, Outbox
 from brokers.matching.pit import Pit
@@ -157,7 +157,7 @@ class MatchingEngine:
             case Bar():
                 return self.bar(event, now)
 
-    def set_status(self, symbol: str, status: Status, now: int) -> Events:
+    def set_status(self, symbol: str, status: MarketStatus, now: int) -> Events:
         """Opens, interrupts or closes a symbol; a bar that ends with the session has to come before."""
         pit = self._pit(symbol)
         self._catch_up(now)
@@ -174,7 +174,7 @@ class MatchingEngine:
             self._desk.settle(pit, price)
         return self._finish(pit)
 
-    def list_instrument(self, instrument: Instrument, status: Status = Status.OPEN) -> None:
+    def list_instrument(self, instrument: Instrument, status: MarketStatus = MarketStatus.OPEN) -> None:
         """Begins to make a market in an instrument; one that is listed already stays as it is."""
         if instrument.symbol not in self._pits:
             self._desk.list_instrument(instrument, status)
@@ -190,7 +190,7 @@ class MatchingEngine:
         working = self._desk.registry.find(account, key, order_id)
         return None if working is None else working.report()
 
-    def status(self, symbol: str) -> Status:
+    def status(self, symbol: str) -> MarketStatus:
         """What a symbol's market is doing."""
         return self._pit(symbol).status
 

@@ -8,22 +8,6 @@ import attrs
 from brokers.model import Fill, Order, OrderReport
 
 
-class Status(enum.Enum):
-    """What a symbol's market is doing."""
-
-    PRE_OPEN = "pre_open"  # orders may come and go, nothing trades
-    OPEN = "open"
-    EXTENDED = "extended"  # only orders that ask for extended hours trade
-    HALTED = "halted"  # orders may come and go, nothing trades
-    BREAK = "break"  # a pause inside the trading day: no new orders, day orders live on
-    CLOSED = "closed"  # the trading day is over: no new orders, day orders have expired
-
-    @property
-    def trading(self) -> bool:
-        """Whether anything can trade at all."""
-        return self is Status.OPEN or self is Status.EXTENDED
-
-
 class Code(enum.Enum):
     """Why a venue says no."""
 

@@ -3,9 +3,8 @@
 from decimal import Decimal
 
 from brokers.instruments import Instrument
-from brokers.market import Depth, Quote
+from brokers.market import Depth, MarketStatus, Quote
 from brokers.matching.book import Book
-from brokers.matching.events import Status
 from brokers.matching.ladder import Ladder
 from brokers.matching.orders import Working
 from brokers.matching.prices import HIGHEST, LOWEST, rank
@@ -14,13 +13,13 @@ from brokers.matching.triggers import Chosen, Triggers
 from brokers.model import Order
 from brokers.sides import Side
 
-_NO_NEW_ORDERS = frozenset({Status.BREAK, Status.CLOSED})
+_NO_NEW_ORDERS = frozenset({MarketStatus.BREAK, MarketStatus.CLOSED})
 
 
 class Pit:
     """One symbol's market; after each change `reband` fixes what later data may pass over in O(1)."""
 
-    def __init__(self, instrument: Instrument, rules: VenueRules, status: Status) -> None:
+    def __init__(self, instrument: Instrument, rules: VenueRules, status: MarketStatus) -> None:
         self.instrument = instrument
         self.rules = rules
         self.status = status
@@ -90,11 +89,13 @@ class Pit:
         """Whether an order may trade now: it is in the market and its session is on."""
         if not working.open or working.hold is not None:
             return False
-        return self.status is Status.OPEN or (self.status is Status.EXTENDED and working.order.extended_hours)
+        return self.status is MarketStatus.OPEN or (
+            self.status is MarketStatus.EXTENDED and working.order.extended_hours
+        )
 
     def takes(self, order: Order) -> bool:
         """Whether an order may come in at present."""
-        if self.status is Status.EXTENDED:
+        if self.status is MarketStatus.EXTENDED:
             return order.extended_hours
         return self.status not in _NO_NEW_ORDERS
 

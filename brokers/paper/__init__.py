@@ -25,6 +25,7 @@ from brokers.capability import (
 from brokers.catalogue import Catalogue
 from brokers.guards.guard import Guard
 from brokers.guards.host import Host
+from brokers.guards.timeline import Timeline
 from brokers.instruments import Kind
 from brokers.keys import BASE62
 from brokers.listing import BrokerPlan
@@ -92,7 +93,8 @@ async def open_paper(
     """
     settings = settings or PaperSettings()
     catalogue = catalogue or Catalogue.shipped()
-    now = runtime.world.clock.wall_ns()
+    timeline = Timeline(runtime.world.clock)
+    now = timeline.now_ns()
     chance = random.Random(settings.seed)
     source: MarketSource
     if recording is not None:
@@ -105,7 +107,7 @@ async def open_paper(
     venue = runtime.name(f"{name}:venue", PaperVenue)
     child = Child(
         "venue",
-        lambda: PaperVenue(exchange, source, events, hub, chance),
+        lambda: PaperVenue(exchange, source, events, hub, chance, timeline),
         name=venue.key,
         backoff=Backoff(first=0.05, most=1),
     )

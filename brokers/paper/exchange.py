@@ -15,8 +15,8 @@ import attrs
 from brokers.gateway import OrderNews
 from brokers.instruments import Instrument, Kind
 from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark
-from brokers.market import Bar, Depth, MarketEvent, Quote, Trade
-from brokers.matching import Code, Event, Events, MatchingEngine, Refusal, Status
+from brokers.market import Bar, Depth, MarketEvent, MarketStatus, Quote, Trade
+from brokers.matching import Code, Event, Events, MatchingEngine, Refusal
 from brokers.matching.events import Settled, Traded
 from brokers.model import (
     AccountSummary,
@@ -122,7 +122,7 @@ class PaperExchange:
         """What was due by now happens."""
         return self._told(self.engine.advance(now))
 
-    def set_status(self, symbol: str, status: Status, now: int) -> tuple[Cascade, ...]:
+    def set_status(self, symbol: str, status: MarketStatus, now: int) -> tuple[Cascade, ...]:
         """A symbol's market opens, pauses or closes."""
         return self._told(self.engine.set_status(symbol, status, now))
 

@@ -13,8 +13,9 @@ import trio
 
 from brokers.errors import BrokerError, Code, DuplicateKey, broker_error
 from brokers.gateway import AccountNews, LinkNews
+from brokers.guards.timeline import Timeline
 from brokers.market import MarketEvent, MarketStatus, Quote
-from brokers.matching import Event, Status
+from brokers.matching import Event
 from brokers.matching.events import (
     Accepted,
     AlreadyKnown,
@@ -58,7 +59,9 @@ class PaperVenue(Actor):
         events: Iterator[MarketEvent],
         hub: Hub,
         chance: random.Random,
+        timeline: Timeline,
     ) -> None:
+        self.timeline = timeline
         self.exchange = exchange
         self.source = source
         self.events = events
@@ -88,8 +91,8 @@ class PaperVenue(Actor):
         self.hub.set_line(LinkNews(False, f"the venue is down: {reason}", self.now()))
 
     def now(self) -> int:
-        """The time at the venue."""
-        return self.world.clock.wall_ns()
+        """The time at the venue, which never steps."""
+        return self.timeline.now_ns()
 
     # Requests.
 
@@ -227,7 +230,7 @@ class PaperVenue(Actor):
                 return
 
     def _status(self, symbol: str, status: MarketStatus) -> None:
-        self._tell(self.exchange.set_status(symbol, Status(status.value), self.now()))
+        self._tell(self.exchange.set_status(symbol, status, self.now()))
 
     def _settle(self, symbol: str) -> None:
         """Closes what is held of a contract whose last session is over, at its last price."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 from hypothesis import strategies as st
 
-from brokers.market import Depth, Level, MarketEvent, Quote, Trade
+from brokers.market import Depth, Level, MarketEvent, MarketStatus, Quote, Trade
 from brokers.matching import (
     DuplicateKeys,
     Event,
@@ -16,7 +16,6 @@ from brokers.matching import (
     Latency,
     MatchingEngine,
     OutsideHours,
-    Status,
     TriggerSource,
     VenueRules,
 )
@@ -78,7 +77,7 @@ class Recall:
     index: int
 
 
-Act = MarketEvent | Send | Amend | Recall | Status
+Act = MarketEvent | Send | Amend | Recall | MarketStatus
 
 
 def act_from(source: bytes) -> tuple[int, Act]:
@@ -156,8 +155,8 @@ def recall(dice: Dice) -> Recall:
     return Recall(dice.number(1, 9))
 
 
-def status(dice: Dice) -> Status:
-    choices: tuple[Status, ...] = (*(Status.OPEN,) * 3, *Status)
+def status(dice: Dice) -> MarketStatus:
+    choices: tuple[MarketStatus, ...] = (*(MarketStatus.OPEN,) * 3, *MarketStatus)
     return dice.pick(*choices)
 
 
@@ -253,7 +252,7 @@ class Session:
             case Recall() if self._sent:
                 account, key = self._sent[-act.index % len(self._sent)]
                 return engine.cancel(account, key, now)
-            case Status():
+            case MarketStatus():
                 return engine.set_status(SYMBOL, act, now)
         return ()
 

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from brokers.instruments import Instrument, Kind
-from brokers.market import Bar, Depth, Interval, Level, Quote, Trade
-from brokers.matching import Admit, Event, Events, MatchingEngine, Status, VenueRules
+from brokers.market import Bar, Depth, Interval, Level, MarketStatus, Quote, Trade
+from brokers.matching import Admit, Event, Events, MatchingEngine, VenueRules
 from brokers.matching import events as says
 from brokers.model import Change, GroupKind, Order, OrderGroup, OrderType, TimeInForce
 from brokers.sides import Side
@@ -147,7 +147,7 @@ def mark(price: object) -> Step:
 
 
 def status(word: str) -> Step:
-    return lambda engine, now: engine.set_status(SYMBOL, Status(word), now)
+    return lambda engine, now: engine.set_status(SYMBOL, MarketStatus(word), now)
 
 
 def position(quantity: int) -> Step:

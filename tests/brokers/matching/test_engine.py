@@ -10,14 +10,13 @@ import attrs
 import pytest
 
 from brokers.instruments import Instrument, Kind
-from brokers.market import Bar, Depth, Interval, Level, MarketEvent, Quote, Trade
+from brokers.market import Bar, Depth, Interval, Level, MarketEvent, MarketStatus, Quote, Trade
 from brokers.matching import (
     BadMarketDataError,
     DuplicateKeys,
     Latency,
     MatchingEngine,
     Refusal,
-    Status,
     UnknownSymbolError,
     VenueRules,
 )
@@ -287,7 +286,7 @@ def test_data_for_a_symbol_that_is_not_listed_is_refused_by_name() -> None:
         engine.quote(_quote(symbol="Z"), 1)
     assert caught.value.symbol == "Z"
     with pytest.raises(UnknownSymbolError):
-        engine.set_status("Z", Status.OPEN, 1)
+        engine.set_status("Z", MarketStatus.OPEN, 1)
 
 
 # symbols
@@ -296,9 +295,9 @@ def test_data_for_a_symbol_that_is_not_listed_is_refused_by_name() -> None:
 def test_an_instrument_can_be_listed_later_and_only_once() -> None:
     engine = engine_with(VenueRules())
     other = Instrument("Z", "Z", Kind.STOCK, "USD", tick=D("0.01"))
-    engine.list_instrument(other, Status.CLOSED)
-    engine.list_instrument(other, Status.OPEN)
-    assert engine.status("Z") is Status.CLOSED
+    engine.list_instrument(other, MarketStatus.CLOSED)
+    engine.list_instrument(other, MarketStatus.OPEN)
+    assert engine.status("Z") is MarketStatus.CLOSED
     (event,) = engine.submit(ACCOUNT, bought("a", 1, symbol="Z", limit="-1"), 1)
     assert said(event) == "rejected a bad_price"
 

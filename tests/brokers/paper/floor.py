@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.catalogue import Catalogue
-from brokers.market import Quote
-from brokers.matching import Status, VenueRules
+from brokers.market import MarketStatus, Quote
+from brokers.matching import VenueRules
 from brokers.model import Order, OrderType
 from brokers.paper import PaperAccount, PaperFaults, PaperSettings
 from brokers.paper.exchange import Cascade, PaperExchange
@@ -31,7 +31,7 @@ class Floor:
         instruments = [CATALOGUE.instrument(symbol) for symbol in symbols]
         self.exchange = PaperExchange(self.settings, instruments, random.Random(1), self.now)
         for symbol in symbols:
-            self.exchange.set_status(symbol, Status.OPEN, self.now)
+            self.exchange.set_status(symbol, MarketStatus.OPEN, self.now)
         self.number = 0
 
     def quote(self, bid: Any, ask: Any = None, size: int = 100, symbol: str = ES) -> tuple[Cascade, ...]:

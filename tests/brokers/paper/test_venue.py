@@ -261,7 +261,7 @@ def test_P11_quotes_are_thinned_about_as_often_as_configured_so_that_orders_fill
     async def play(desk: Desk) -> list[Decimal]:
         sizes: list[Decimal] = []
         desk.hub.watch(lambda event: sizes.append(event.ask_size) if isinstance(event, Quote) else None)
-        desk.hub.wanted[ES] = None
+        desk.hub.wanted[ES] = 1
         for _ in range(400):
             desk.quote("6800", "6800.25")
         desk.quote("6800", "6800.25", size=3)

@@ -156,13 +156,14 @@ async def test_a_withdrawn_frame_leaves_no_trace(autojump_clock: Any) -> None:
 
 @pytest.mark.parametrize("hang_up", [True, False])
 async def test_a_frame_after_the_peers_goodbye_is_refused_and_did_not_leave(autojump_clock: Any, hang_up: bool) -> None:
-    async def leave(_: trio.abc.Stream) -> None:
-        return
+    async def leave(stream: trio.abc.Stream) -> None:
+        await trio.sleep(1)
+        await stream.send_all(frame(b"\x0f\xa1bye", opcode=8))
+        if not hang_up:
+            await listen(stream)
 
-    goodbye = frame(b"\x0f\xa1bye", opcode=8)
-    handler = saying(goodbye, then=leave if hang_up else listen)
-    async with socket_box(handler) as box, box.open() as session:
-        await trio.testing.wait_all_tasks_blocked()
+    async with socket_box(saying(then=leave)) as box, box.open() as session:
+        await trio.sleep(2)
         with pytest.raises(WebSocketClosed) as caught:
             await session.send("late")
         assert (caught.value.reason, caught.value.code, caught.value.sent) == (
