@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
@@ -17,7 +17,9 @@ _MOST_DIGITS: Final = 9  # of Retry-After: thirty years
 
 def pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
     """Headers as pairs of name and value."""
-    return tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    if isinstance(headers, Mapping):
+        return cast("Headers", tuple(headers.items()))
+    return tuple(headers)
 
 
 def without_query(url: str) -> str:

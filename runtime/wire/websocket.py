@@ -85,9 +85,8 @@ class _Opening:
     _settings: WebSocketSettings
     _tls: ssl.SSLContext = attrs.field(converter=_checked)
     _recorder: Recorder | None
-    _number: int = attrs.field(init=False)
+    _number: int = attrs.field(init=False, default=attrs.Factory(lambda self: self._next_number(), takes_self=True))
 
-    @_number.default
     def _next_number(self) -> int:
         return self._recorder.number() if self._recorder else 0
 

@@ -34,12 +34,10 @@ class Heartbeat:
     """
 
     every: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
-    patience: float = attrs.field(validator=attrs.validators.gt(0))
+    patience: float = attrs.field(
+        default=attrs.Factory(lambda self: 2 * self.every, takes_self=True), validator=attrs.validators.gt(0)
+    )
     beat: Callable[[], Message] | None = None
-
-    @patience.default
-    def _two_beats(self) -> float:
-        return 2 * self.every
 
 
 @attrs.frozen(kw_only=True)

@@ -162,12 +162,12 @@ def test_daily_settlement_moves_unrealised_into_cash_and_keeps_average_and_reali
 
 def test_reducing_a_settled_position_pays_only_the_difference_to_the_settlement_price() -> None:
     ledger = new_ledger()
-    bought(ledger, (BUY, 2, 5000), symbol="ESZ26")
+    bought(ledger, (BUY, 3, 5000), symbol="ESZ26")
     ledger.settle(Settlement("s1", BROKER, ACCOUNT, "ESZ26", D(5010), 2))
     entry = ledger.apply(fill(4, SELL, 1, 5004, "ESZ26"))
     assert entry is not None
     assert of(entry.cash, entry.realised) == (-300, 200)
-    assert ledger.summary().cash == 700
+    assert ledger.summary().cash == 1200
 
 
 def test_a_settled_position_can_be_reduced_in_parts_that_do_not_divide() -> None:
