@@ -7,7 +7,8 @@ learned is masked wherever and however encoded it appears. All else stays as it 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import attrs
@@ -18,6 +19,7 @@ from runtime.wire.secret import MASK, Secret
 _SHORTEST: Final = 6  # a shorter value cannot be told from ordinary text; its name has to protect it
 
 Span = tuple[int, int]
+Place = tuple[int, str]  # where a value begins, and the backslashes before each quote there
 
 
 @attrs.frozen
@@ -93,7 +95,7 @@ COMMON: Final = Rules(
 
 _SHAPES: Final = (  # secrets that their own shape betrays; the last group is the secret
     re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL),
-    re.compile(r"(eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?)"),
+    re.compile(r"(eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]++(?:\.[\w-]*)?)"),
     re.compile(r"://([^/\s@\"'?#]+)@"),
     re.compile(r"(?:bearer|Bearer|BEARER|basic|Basic|BASIC) +((?=[^\s\"',;]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{20,})"),
 )
@@ -104,7 +106,7 @@ _LONGEST_NAME: Final = 64
 _SPACE: Final = re.compile(r"[ \t]*")
 _SCALAR: Final = re.compile(r"[^\s,;&(){}\[\]<>\"'\\]*")
 _NOTHING: Final = frozenset({"", "null", "none", "true", "false"})
-_TOKENS: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[\[\]{}]", re.DOTALL)
+_TOKENS: Final = re.compile(r"\"(?:[^\"\\]|\\.?)*+\"?|[\[\]{}]", re.DOTALL)
 _TO_LINE_END: Final = re.compile(r"[^\r\n\"'<>\\]*")
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
@@ -115,7 +117,8 @@ class Redactor:
     def __init__(self, *rules: Rules) -> None:
         self._rules = COMMON
         self._learned: Counter[bytes] = Counter()
-        self._disguises: tuple[str, ...] = ()
+        self._shapes: dict[bytes, set[str]] = {}
+        self._disguises: frozenset[str] = frozenset()
         self.add(*rules)
 
     def add(self, *rules: Rules) -> None:
@@ -135,13 +138,17 @@ class Redactor:
         if len(raw) < _SHORTEST:
             return False
         self._learned[raw] += 1
-        self._refresh()
+        self._shapes[raw] = self._shapes.get(raw) or disguises(raw)
+        self._disguises = frozenset().union(*self._shapes.values())
         return True
 
     def forget(self, value: str | bytes | Secret) -> None:
         """Stops masking a value that is worth nothing any more, such as a token long replaced."""
-        self._learned -= Counter((_raw(value),))
-        self._refresh()
+        raw = _raw(value)
+        self._learned -= Counter((raw,))
+        if raw not in self._learned:
+            self._shapes.pop(raw, None)
+            self._disguises = frozenset().union(*self._shapes.values())
 
     def text(self, text: str) -> str:
         """The text with every secret masked, and nothing else changed."""
@@ -162,35 +169,27 @@ class Redactor:
     def _header_value(self, name: str, value: str) -> str:
         return MASK if name in self._headers else self.text(value)
 
-    def _refresh(self) -> None:
-        shapes: set[str] = set()
-        for raw in self._learned:
-            shapes |= disguises(raw)
-        self._disguises = tuple(shapes)
-
     def _spans(self, text: str) -> Iterator[Span]:
         for disguise in self._disguises:
             if disguise in text:
                 yield from _occurrences(text, disguise)
         for shape in _SHAPES:
             yield from (found.span(found.lastindex or 0) for found in shape.finditer(text))
-        for pattern in (_KEYED, _PAIRED):
-            for found in pattern.finditer(text):
-                if found[2] in self._names:
-                    yield _value(text, found.end(), found[3])
-        yield from self._after_bare_names(text)
+        for places in (
+            self._quoted_names(_KEYED, text),
+            self._quoted_names(_PAIRED, text),
+            ((at + 1, "") for at in _names_before("=", text, self._names)),
+        ):
+            yield from _apart(places, partial(_value, text))
+        yield from _apart(
+            ((at + 1, "") for at in _names_before(":", text, self._headers)), partial(_rest_of_line, text)
+        )
         for frame in self._frames:
             for found in frame.finditer(text):
                 yield from (found.span(group) for group in range(1, frame.groups + 1))
 
-    def _after_bare_names(self, text: str) -> Iterator[Span]:
-        """Values as in a query, a form or a line of headers: `name=value`, `Name: value to the end of the line`."""
-        for at, _ in _occurrences(text, "="):
-            if _name_before(text, at) in self._names:
-                yield _value(text, at + 1, "")
-        for at, _ in _occurrences(text, ":"):
-            if _name_before(text, at) in self._headers:
-                yield _match(_TO_LINE_END, text, _match(_SPACE, text, at + 1)[1])
+    def _quoted_names(self, pattern: re.Pattern[str], text: str) -> Iterator[Place]:
+        return ((found.end(), found[3]) for found in pattern.finditer(text) if found[2] in self._names)
 
 
 class _Names:
@@ -225,11 +224,28 @@ def _plain(name: str) -> str:
     return name.replace("-", "").replace("_", "").lower()
 
 
+def _apart(places: Iterable[Place], find: Callable[[int, str], Span]) -> Iterator[Span]:
+    """The values at the places; none is looked for inside the one before, which keeps hostile text cheap."""
+    done = 0
+    for at, escape in places:
+        if at >= done:
+            span = find(at, escape)
+            done = span[1]
+            yield span
+
+
+def _names_before(separator: str, text: str, names: "_Names") -> Iterator[int]:
+    """Where a separator follows a bare name of the set, as in a query, a form or a line of headers."""
+    return (at for at, _ in _occurrences(text, separator) if at and _name_before(text, at) in names)
+
+
 def _name_before(text: str, at: int) -> str:
-    if at == 0 or text[at - 1] in "\"'":  # quoted names are found in another way
-        return ""
     found = _BACKWARDS.match(text[max(0, at - _LONGEST_NAME) : at][::-1])
     return found[1][::-1] if found else ""
+
+
+def _rest_of_line(text: str, at: int, _: str) -> Span:
+    return _match(_TO_LINE_END, text, _match(_SPACE, text, at)[1])
 
 
 def _match(pattern: re.Pattern[str], text: str, at: int) -> Span:
@@ -281,11 +297,18 @@ def _string_end(text: str, start: int, quote: str, depth: int) -> int:
     """The end of a string whose quotes carry `depth` backslashes; a string that was cut off ends with the text."""
     at = text.find(quote, start)
     while at >= 0:
-        backslashes = at - len(text[start:at].rstrip("\\")) - start
+        backslashes = _backslashes_before(text, at, start)
         if backslashes >= depth and (backslashes - depth) % (2 * depth + 2) == 0:
             return at - depth
         at = text.find(quote, at + 1)
     return len(text)
+
+
+def _backslashes_before(text: str, at: int, start: int) -> int:
+    first = at
+    while first > start and text[first - 1] == "\\":
+        first -= 1
+    return at - first
 
 
 def _container_end(text: str, start: int) -> int:

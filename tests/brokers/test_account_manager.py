@@ -46,7 +46,11 @@ def test_an_order_is_placed_filled_booked_and_told_once() -> None:
         await desk.submit(order)
         await trio.sleep(0.1)
         report = await desk.report(order)
-        assert (report.state, report.filled, report.average_price) == (OrderState.FILLED, Decimal(2), Decimal("6800.25"))
+        assert (report.state, report.filled, report.average_price) == (
+            OrderState.FILLED,
+            Decimal(2),
+            Decimal("6800.25"),
+        )
         (position,) = await desk.broker.account_positions(desk.account)
         assert (position.symbol, position.quantity) == (ES, Decimal(2))
         told = desk.heard.take()

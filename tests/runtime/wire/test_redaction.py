@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import string
+import time
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -246,6 +247,46 @@ def test_s12_redaction_comes_before_escaping() -> None:
 @given(st.text(st.sampled_from("\"'\\{}[]:=,&?@ \n\rabtoken"), max_size=80))
 def test_f36_any_text_is_redacted_without_an_error(text: str) -> None:
     assert len(Redactor().text(text)) <= len(text) + 3 * len(MASK) * (len(text) + 1)
+
+
+HOSTILE = [
+    "eyJ",
+    "eyJaaaaaaaa.",
+    "token=",
+    "Cookie:",
+    '"token":{',
+    '"token":["',
+    '"token":"',
+    '\\"',
+    '"token":{"\\',
+    "://",
+    "x://a",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----",
+    "bearer ",
+    "basic 1",
+    '"a" ',
+    "('token' ,",
+    "=",
+    ":",
+    "a",
+    '"',
+    "\\",
+    "[",
+    "a=",
+    "token = ",
+]
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+@pytest.mark.parametrize("start", ["", '"token":{', '"token":"', "token="])
+def test_f36_s53_hostile_text_is_redacted_in_little_time(part: str, start: str) -> None:
+    text = start + part * (65536 // len(part))
+    redactor = Redactor()
+    redactor.learn("a-live-secret")
+    started = time.process_time()
+    redactor.text(text)
+    assert time.process_time() - started < 1
 
 
 @given(st.binary(max_size=60))
