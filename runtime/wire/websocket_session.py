@@ -147,8 +147,9 @@ class WebSocketSession:
         """Returns when the message is written; raises WebSocketClosed, which says whether it may have left.
 
         Cancelled before its turn the message is withdrawn; later it is written all the same, and the delivery
-        says so. A frame is never cut.
+        says so. A frame is never cut. What is no message raises TypeError or UnicodeEncodeError, unsent.
         """
+        _check(message)
         frame = _Frame(message, Delivery() if delivery is None else delivery, intent_key)
         frame.delivery.reach(Phase.QUEUE)
         self._waiting.add(frame)
@@ -285,6 +286,13 @@ class WebSocketSession:
     def _closed(self, sent: Sent) -> WebSocketClosed:
         end = self._end or self._judged()
         return WebSocketClosed(end.reason, end.code, self._redactor.line(end.text), end.clean, sent)
+
+
+def _check(message: object) -> None:
+    if isinstance(message, str):
+        message.encode()  # here a lone surrogate hurts its sender, in the writer it would end the session
+    elif not isinstance(message, bytes):
+        raise TypeError(f"expected a message of str or bytes, got {type(message).__name__}")
 
 
 def _fragments(connection: WebSocketConnection) -> int:

@@ -143,6 +143,25 @@ def test_a_limit_that_allows_nothing_is_refused(fields: dict[str, Any]) -> None:
     assert len(spoilt(FULL.limits[0], **fields)) == 1
 
 
+def test_what_is_not_said_of_a_broker_it_does_not_do() -> None:
+    least = OrderSupport(
+        frozenset(Kind), frozenset(OrderType), frozenset(TimeInForce), NO_KEYS, SECOND_NS, 0, None, signs=()
+    )
+    flags = [field.name for field in attrs.fields(OrderSupport) if field.type is bool]
+    assert not any(getattr(least, name) for name in flags)
+    assert (least.sessions, least.replace) == (frozenset({MarketStatus.OPEN}), Replace.NONE)
+    assert not least.groups
+    quotes = DataSupport(frozenset(Kind))
+    assert (quotes.quotes, quotes.trades, quotes.depth_levels, quotes.live_bars) == (True, False, 0, False)
+    assert (NO_KEYS.alphabet, NO_KEYS.max_length, NO_KEYS.lifetime_ns, NO_KEYS.query) == ("", 0, None, False)
+
+
+def test_the_least_figures_are_allowed() -> None:
+    assert RateLimit("orders", 1, 1).window_ns == 1
+    assert evolved(KEYS, max_length=22, lifetime_ns=1).max_length == 22
+    assert evolved(ORDERS, effect_ns=1, visibility_ns=0, retention_ns=5 * SECOND_NS + 2).effect_ns == 1
+
+
 def test_o04_the_quiet_period_is_longer_than_effect_and_lag_together() -> None:
     assert ORDERS.quiet_ns == 75 * SECOND_NS
 

@@ -19,7 +19,7 @@ from brokers.model import Fill, GroupKind, Order, OrderGroup, OrderType
 from brokers.order_events import CancelRefused, Event, Filled
 from brokers.order_schema import order_schema, order_schema_text
 from brokers.sides import Side
-from brokers.strict_json import MAX_DEPTH, InvalidJson, parse
+from brokers.strict_json import MAX_BYTES, MAX_DEPTH, MAX_NUMBER, InvalidJson, parse
 from tests.brokers.model_strategies import NIGHTLY, anything, refusal
 
 ORDER = Order("K1", "ESZ26", Side.BUY, OrderType.LIMIT, Decimal(3), limit_price=Decimal("4500.25"))
@@ -218,8 +218,54 @@ def test_f36_nesting_by_the_hundred_thousand_is_refused(opening: str) -> None:
         parse(opening * 100_000)
 
 
-def test_the_deepest_document_allowed_is_read() -> None:
-    assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+def nested(levels: int) -> str:
+    """Arrays and objects by turns, so many levels of them."""
+    opening, closing = "", ""
+    for level in range(levels):
+        opening, closing = (opening + '{"a":', "}" + closing) if level % 2 else (opening + "[", "]" + closing)
+    return opening + "1" + closing
+
+
+def test_the_limits_themselves_are_allowed_and_one_more_is_not() -> None:
+    for allowed, refused in (
+        (nested(MAX_DEPTH), nested(MAX_DEPTH + 1)),
+        ('{"a":' * MAX_DEPTH + "1" + "}" * MAX_DEPTH, '{"a":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1)),
+        ("9" * MAX_NUMBER, "9" * (MAX_NUMBER + 1)),
+        ("0." + "9" * (MAX_NUMBER - 2), "0." + "9" * (MAX_NUMBER - 1)),
+        ('"' + "x" * (MAX_BYTES - 2) + '"', '"' + "x" * (MAX_BYTES - 1) + '"'),
+    ):
+        assert parse(allowed) is not None
+        with pytest.raises(InvalidJson):
+            parse(refused)
+
+
+def test_a_decimal_of_64_characters_goes_out_and_comes_in() -> None:
+    longest = attrs.evolve(ORDER, quantity=Decimal("1" * 40 + "." + "1" * 23))
+    assert decode(encode(longest), Order) == longest
+    with pytest.raises(Mismatch):
+        encode(attrs.evolve(ORDER, quantity=Decimal("1" * 40 + "." + "1" * 24)))
+
+
+def test_what_goes_out_is_one_line_of_compact_utf_8() -> None:
+    assert encode(model.Margin(Decimal(1), Decimal("2.50"))) == '{"initial":"1","maintenance":"2.50"}'
+    assert encode("é\n") == '"é\\n"'
+    with pytest.raises(ValueError, match="Out of range"):
+        encode(float("nan"))
+
+
+def test_long_values_and_keys_are_cut_in_messages() -> None:
+    for value, shown in (("x" * 78, "x" * 78 + "'"), ("x" * 79, "...")):
+        assert faults(changed(quantity=value))["$.quantity"].endswith(shown)
+    for key, path in (("k" * 80, "$." + "k" * 80), ("k" * 81, "$['" + "k" * 79 + "...]")):
+        assert faults(changed(**{key: 1})) == {path: "unknown field"}
+
+
+def test_ten_faults_are_told_in_full() -> None:
+    for count, more in ((10, False), (11, True)):
+        group = {"key": "G", "kind": "oco", "parent": None, "children": [1] * count}
+        with pytest.raises(InvalidJson) as caught:
+            decode(json.dumps(group), OrderGroup)
+        assert ("more;" in str(caught.value)) is more
 
 
 def test_f36_a_document_over_the_limit_is_refused_unread() -> None:

@@ -107,6 +107,20 @@ def test_an_error_carries_who_what_and_how_long() -> None:
     )
 
 
+def test_an_error_is_definite_and_names_no_wait_unless_told() -> None:
+    for code in Code:
+        error = broker_error("paper", code)
+        assert (error.retry_after_ns, error.certainty, error.text) == (None, Certainty.DEFINITE, "")
+    assert OrderRefused("paper", Code.MARKET_CLOSED).certainty is Certainty.DEFINITE
+    assert InvalidOrder("paper", Code.INVALID_ORDER).problems == ()
+
+
+def test_a_long_text_is_kept_whole_and_shown_cut() -> None:
+    error = broker_error("paper", Code.ORDER_REJECTED, "x" * 501)
+    assert error.text == "x" * 501
+    assert f"'{'x' * 500}'" in str(error)
+
+
 def test_where_the_effect_is_unknown_the_advice_is_to_look_first() -> None:
     for code in Code:
         error = broker_error("paper", code, certainty=Certainty.UNKNOWN)

@@ -403,6 +403,12 @@ def test_reconciliation_may_find_that_touch_is_lost() -> None:
     assert these(life.state, life.standing) == (S.UNKNOWN, S.WORKING)
 
 
+def test_a_refusal_while_unknown_does_not_make_the_order_known() -> None:
+    life = working(CancelRequested(), LostTouch())
+    assert life.returns_to is S.UNKNOWN
+    assert advance(life, CancelRefused(Code.ORDER_NOT_OPEN)).state is S.UNKNOWN
+
+
 def test_held_and_suspended_orders_cannot_be_lost() -> None:
     for word in (Held(), Suspended()):
         with pytest.raises(IllegalMove):
@@ -548,6 +554,16 @@ def test_f18_a_doubled_bust_or_correction_counts_once() -> None:
         again = advance(once, event)
         assert again == once
         assert again.facts == (Duplicate("X1"),)
+
+
+def test_f18_a_bust_of_the_excess_leaves_the_order_filled() -> None:
+    life = working(Filled(fill("X1", 3)), Filled(fill("X2", 1)), Busted("X2"))
+    assert these(life.state, life.filled) == (S.FILLED, 3)
+
+
+def test_f18_a_bust_while_unknown_leaves_the_order_live_beneath() -> None:
+    life = lived(Sent(), LostTouch(), Filled(fill("X1", 2)), Filled(fill("X2", 1)), Busted("X2"))
+    assert these(life.state, life.standing, life.filled) == (S.UNKNOWN, S.PARTIALLY_FILLED, 2)
 
 
 def test_f18_a_bust_of_a_live_order_leaves_it_live() -> None:

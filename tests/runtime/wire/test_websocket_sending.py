@@ -13,7 +13,7 @@ from runtime.wire.delivery import Delivery, Phase, Sent
 from runtime.wire.websocket_ends import Ending, WebSocketClosed
 from runtime.wire.websocket_session import Heartbeat, WebSocketSession, WebSocketSettings
 from tests.runtime.wire.peers import NIGHTLY
-from tests.runtime.wire.websocket_peers import SocketBox, frame, listen, saying, sleep, socket_box, speaking
+from tests.runtime.wire.websocket_peers import SocketBox, echo, frame, listen, saying, sleep, socket_box, speaking
 
 PATIENT = Heartbeat(every=1000)
 SMALL = WebSocketSettings(send_queue=2, heartbeat=PATIENT)
@@ -36,6 +36,15 @@ async def test_send_returns_when_the_frame_is_written(autojump_clock: Any) -> No
             assert trio.current_time() == 0
             await session.send("x" * 5000)
             assert trio.current_time() == 60
+
+
+@pytest.mark.parametrize("message", [{"op": "ping"}, None, 5, "\ud800"])
+async def test_what_is_no_message_hurts_its_sender_alone(autojump_clock: Any, message: Any) -> None:
+    async with socket_box(speaking(echo)) as box, box.open() as session:
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            await session.send(message)
+        await session.send("fine")
+        assert await session.receive() == "fine"
 
 
 async def test_frames_go_out_in_the_order_of_the_calls(autojump_clock: Any) -> None:
