@@ -141,7 +141,7 @@ class HttpClient:
         request = attempt.request
         origin, target = self._allowed.split(request.url)
         if "#" in target:
-            raise httpcore.LocalProtocolError("a fragment is for browsers")
+            raise httpcore.LocalProtocolError  # a fragment is for browsers
         message = httpx.Request(
             request.method,
             self._urls[origin],

@@ -11,8 +11,7 @@ from runtime.wire.capture import Content, Direction, Kind, Recorder
 from runtime.wire.delivery import Delivery, Phase
 from runtime.wire.http_body import BrokenEncoding, TooLarge
 from runtime.wire.http_messages import ILLEGAL, Fault, HttpFailure, HttpRequest, without_query
-from runtime.wire.http_transport import reason_of
-from runtime.wire.origins import NotAllowed
+from runtime.wire.origins import NotAllowed, reason_of
 from runtime.wire.redaction import Redactor
 
 T = TypeVar("T")
@@ -93,8 +92,9 @@ class Attempt:
         self._record(Kind.FRAME, Direction.IN, body=piece)
 
     def finished(self) -> None:
-        """Records the end of a streamed answer, unless it failed before."""
-        self.delivery.reach(Phase.DONE)
+        """Notes the end of a streamed answer, unless it failed before."""
+        if not self.failed:
+            self.delivery.reach(Phase.DONE)
         self._end("")
 
     def _explain(self, error: Exception) -> tuple[Fault, str]:

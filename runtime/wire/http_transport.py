@@ -11,7 +11,7 @@ import trio
 
 from runtime.wire.delivery import Delivery, Phase
 from runtime.wire.http_messages import HttpSettings
-from runtime.wire.origins import AllowList, Origin, dial
+from runtime.wire.origins import AllowList, Origin, dial, reason_of
 from runtime.world import Network
 
 # The request in progress in this task; httpcore writes a request in the task that made it.
@@ -159,11 +159,6 @@ class _Stream(httpcore.AsyncNetworkStream):
     def _spent(self) -> bool:
         idle = trio.current_time() - self._last_used
         return self._closed or idle > self._idle_seconds or _is_readable(self._stream)
-
-
-def reason_of(error: BaseException) -> str:
-    """What an exception says, or else what its cause says, or else its name."""
-    return str(error) or (reason_of(error.__cause__) if error.__cause__ else type(error).__name__)
 
 
 def _is_readable(stream: trio.abc.Stream) -> bool:

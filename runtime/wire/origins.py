@@ -89,6 +89,11 @@ async def dial(network: Network, origin: Origin, tls: ssl.SSLContext) -> trio.ab
     return await network.connect(origin.host, origin.port, tls=tls if origin.secure else None)
 
 
+def reason_of(error: BaseException) -> str:
+    """What an exception says, or else what its cause says, or else its name."""
+    return str(error) or (reason_of(error.__cause__) if error.__cause__ else type(error).__name__)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

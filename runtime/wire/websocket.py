@@ -14,8 +14,7 @@ from wsproto.utilities import ProtocolError
 
 from runtime.wire.capture import Content, Direction, Headers, Kind, Recorder
 from runtime.wire.http_messages import ILLEGAL, HttpResponse, pairs, without_query
-from runtime.wire.http_transport import reason_of
-from runtime.wire.origins import AllowList, NotAllowed, dial
+from runtime.wire.origins import AllowList, NotAllowed, dial, reason_of
 from runtime.wire.redaction import Redactor
 from runtime.wire.tls import shared_tls, verifying
 from runtime.wire.watched_stream import WatchedStream

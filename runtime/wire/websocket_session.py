@@ -172,7 +172,8 @@ class WebSocketSession:
                 await self._connection.aclose(code, text)
             if goodbye.cancelled_caught:
                 self._end = attrs.evolve(self._end, clean=False)
-        self._scope.cancel()
+            self._scope.cancel()
+        self._leave()
         await self._ended.wait()
 
     def abandon(self) -> None:

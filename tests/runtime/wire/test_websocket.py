@@ -131,6 +131,7 @@ async def test_a_goodbye_is_not_cut_short_by_those_who_still_use_the_session(aut
             nursery.start_soon(session.close)
             await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(use, lambda: session.send("late"))
+            nursery.start_soon(session.close)
         assert trio.current_time() == 0.5
 
 
