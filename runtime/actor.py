@@ -116,6 +116,12 @@ class Actor:
         """Sends this actor a message every so many seconds; a tick is skipped while the one before still waits."""
         return self._cell.every(seconds, method, args, kwargs)
 
+    def idle_after(
+        self, seconds: float, method: Callable[Concatenate[Self, P], object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> "Timer":
+        """Sends this actor a message if none comes within so many seconds; any message before that calls it off."""
+        return self._cell.idle_after(seconds, method, args, kwargs)
+
     def monitor(self, target: "Ref[Any] | Name[Any]") -> "Monitor":
         """Lets on_down hear of the target's end, at once if it has ended; each monitor tells once."""
         return self._cell.monitor(target)

@@ -437,6 +437,23 @@ class ActorCell(Cell):
         self._keep(timer)
         return timer
 
+    def idle_after(
+        self, seconds: float, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Timer:
+        """See Actor.idle_after: the count of handled messages tells whether one came, at no cost to any of them."""
+        item: Item = (self.table.find(self.path, method), args, kwargs, None)
+        quiet = self.handled + (self.current is not None)
+
+        def fire() -> None:
+            if self.timers is not None:
+                self.timers.pop(timer, None)
+            if self.handled == quiet and self.current is None and not self.mailbox.data:
+                self.tick(item)
+
+        timer = self.runtime.timers.after(seconds, fire)
+        self._keep(timer)
+        return timer
+
     def _fire(self, timer: Timer, item: Item) -> None:
         if self.timers is not None:
             self.timers.pop(timer, None)

@@ -31,8 +31,8 @@ def cost_of(tally: Tally, measure: Measure) -> Decimal:
 
 
 def unrealised_of(tally: Tally, measure: Measure, mark: Decimal | None) -> Decimal:
-    """Profit of the open quantity at a mark; zero when flat or without a mark."""
-    if not tally.quantity or mark is None:
+    """Profit of the open quantity at a mark; zero without a mark, as when flat."""
+    if mark is None:
         return ZERO
     return subtract(measure.worth(tally.quantity, mark), cost_of(tally, measure))
 

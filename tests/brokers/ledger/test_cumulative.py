@@ -56,9 +56,10 @@ def test_fees_come_as_differences_and_late_ones_as_cash_flows() -> None:
     assert second.fee == D("0.5")
 
 
-def test_a_shrinking_total_is_refused() -> None:
-    with pytest.raises(NotMonotone) as refused:
-        facts_of(report(5, 100), report(4, 100))
+@pytest.mark.parametrize("instrument", [STOCK, CL, INVERSE])
+def test_a_shrinking_total_is_refused(instrument: Instrument) -> None:
+    with pytest.raises(NotMonotone, match="filled quantity shrank") as refused:
+        facts_of(report(5, 100, instrument), report(4, 100, instrument), instrument=instrument)
     assert (refused.value.report.filled, refused.value.filled_before) == (4, 5)
 
 
