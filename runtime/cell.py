@@ -4,7 +4,6 @@ import enum
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from runtime.registry import Registry
     from runtime.supervisor import SupervisorCell
 
-current_cell: ContextVar["Cell | None"] = ContextVar("current_cell", default=None)
+# Which instance a task is the main task of; helper tasks are nobody's, because their actor goes on without them.
+running: dict[Task, "Cell"] = {}
 
 BRUTAL = 0.0  # a shutdown limit that skips the clean-up when a supervisor stops the child
 DEFAULT_LIMIT = 5.0
@@ -147,7 +147,7 @@ class Cell(ABC):
     async def run(self) -> None:
         """The whole life, as the one task of this instance in its supervisor's nursery."""
         self.task = current_task()
-        current_cell.set(self)
+        running[self.task] = self
         reason: Reason = Killed("cancelled from outside")
         try:
             with self.scope:
@@ -274,6 +274,8 @@ class Cell(ABC):
         if self.was_ready:
             self.emit(EventKind.STOPPED, reason)
         self._wake_waiters()
+        if self.task is not None:
+            running.pop(self.task, None)
         self.task = None
         if self.parent is not None:
             self.parent.child_ended(self)

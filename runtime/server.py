@@ -11,7 +11,7 @@ from trio.lowlevel import checkpoint, current_task, wait_task_rescheduled
 
 from runtime.actor import Actor
 from runtime.calls import DEFAULT_SECONDS, INFINITY, Call, Reply, check_cycle
-from runtime.cell import Cell, current_cell
+from runtime.cell import Cell, running
 from runtime.crash import CrashReport, redact_message, redact_state
 from runtime.deadlines import deadline_of
 from runtime.errors import ActorError, ActorGone, BadMessage, InvalidSpec, MailboxFull
@@ -268,12 +268,9 @@ class ActorCell(Cell):
             raise ActorGone(self.path, message.name, self.exit or self.stop_reason)
         task = current_task()
         deadline = deadline_of(task)
-        caller = current_cell.get()
+        caller = running.get(task)
         if caller is not None:
-            if caller.task is task:
-                check_cycle(caller, self, message.name)
-            else:
-                caller = None  # a helper task may wait: its actor goes on
+            check_cycle(caller, self, message.name)
         inherited = INFINITY if caller is None else caller.inherited_deadline
         call = Call(task, self, message.name, deadline)
         if deadline == INFINITY or inherited < deadline:

@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
 
 from runtime.calls import Call, check_cycle
-from runtime.cell import BRUTAL, Cell, current_cell
+from runtime.cell import BRUTAL, Cell, running
 from runtime.crash import CrashReport
 from runtime.decisions import Bring, Entry, Leave, Roster, State, Verdict
 from runtime.errors import (
@@ -306,8 +306,7 @@ class SupervisorCell(Cell):
         if gone is not None:
             raise ActorGone(self.path or "/", method, gone)
         task = current_task()
-        caller = current_cell.get()
-        caller = caller if caller is not None and caller.task is task else None
+        caller = running.get(task)
         if caller is not None:
             check_cycle(caller, self, method)
             target = f"{self.path}/{about}"

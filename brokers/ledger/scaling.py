@@ -52,8 +52,9 @@ def decimal_of(whole_number: int, digits: int) -> Decimal:
 
 
 def shown(top: int, bottom: int) -> Decimal:
-    """The quotient as a decimal: exact where it is finite within 20 digits, else rounded half even."""
-    return Decimal(top) if bottom == 1 else _SHOWN.divide(Decimal(top), Decimal(bottom))
+    """The quotient as a decimal: exact where it is whole or finite within 20 digits, else rounded half even."""
+    whole_part, rest = divmod(top, bottom)
+    return _SHOWN.divide(Decimal(top), Decimal(bottom)) if rest else Decimal(whole_part)
 
 
 def divide_even(top: int, bottom: int) -> int:

@@ -9,10 +9,11 @@ profit at a mark is value(quantity, mark) - C. A fill moves `flow` by its value,
     close           C is nothing, and there is no average
     flip            C is the value of what stays open at the fill's price
 
-Only a reduction divides, so C alone is a fraction, `cost` / `over`, kept in lowest terms. Rounding point: when `over`
-outgrows 128 bits, as it can where a position is never flat, C is rounded to 10**-30 of a unit and stays on that grid
-until the position is flat or flips. Whatever C is, realised + unrealised = flow + value(quantity, mark): the
-rounding moves at most 10**-30 of a unit per reduction between the two and never touches their sum.
+Only a reduction divides, so C alone is a fraction, `cost` / `over`; it is brought to lowest terms when it grows long.
+Rounding point: when `over` outgrows 128 bits even so, as it can where a position is never flat, C is rounded to 10**-30
+of a unit and stays on that grid until the position is flat or flips. Whatever C is, realised + unrealised =
+flow + value(quantity, mark): the rounding moves at most 10**-30 of a unit per reduction between the two and never
+touches their sum.
 
 These structures are made for every fill, hence msgspec's: ten times cheaper to make than attrs classes.
 """
@@ -80,7 +81,7 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
     quantity: int = 0
     flow: int = 0
     cost: int = 0  # the open cost is cost / over
-    over: int = 1
+    over: int = 1  # never 0; negative after an odd number of reductions of a short
     paid: int = 0  # unrealised profit that daily settlement already moved into cash is paid / over
     fees: Decimal = ZERO  # in settlement currency
     score: Score = NO_SCORE
@@ -107,7 +108,11 @@ def trade(tally: Tally, deal: Deal, measure: Measure) -> Tally:
         cost = tally.cost + deal.value * over
         return Tally(left, flow, cost, over, tally.paid, fees, tally.score)
     if held * left > 0:
-        return _reduced(tally, left, flow, fees)
+        if over != _GRID:
+            over *= held
+            if -_OVER_LIMIT < over < _OVER_LIMIT:
+                return Tally(left, flow, tally.cost * left, over, tally.paid * left, fees, tally.score)
+        return _shortened(tally, left, flow, fees)
     cost = measure.value(left, deal.price) if left else 0
     realised = multiply(Decimal(flow + cost), measure.unit)
     fees_until_flat = subtract(fees, share(deal.fee, left, deal.quantity)) if left and deal.fee else fees
@@ -132,17 +137,17 @@ def widened(tally: Tally, quantity_factor: int, value_factor: int) -> Tally:
     )
 
 
-def _reduced(tally: Tally, left: int, flow: int, fees: Decimal) -> Tally:
-    """Open cost and settled part in proportion to what is left, in lowest terms or rounded half up to the grid."""
-    held, over = tally.quantity, tally.over
+def _shortened(tally: Tally, left: int, flow: int, fees: Decimal) -> Tally:
+    """A reduction whose fraction is long: brought to lowest terms, and where it is still long, rounded to the grid."""
+    by, over = tally.quantity, tally.over
     cost, paid = tally.cost * left, tally.paid * left
     if over != _GRID:
-        over *= held
-        common = gcd(cost, over, paid) if held > 0 else -gcd(cost, over, paid)
+        over *= by
+        common = gcd(cost, over, paid)
         cost, over, paid = cost // common, over // common, paid // common
-        if over <= _OVER_LIMIT:
+        if abs(over) < _OVER_LIMIT:
             return Tally(left, flow, cost, over, paid, fees, tally.score)
-        cost, held, paid = cost * _GRID, over, paid * _GRID
-    cost = (2 * cost + held) // (2 * held)
-    paid = (2 * paid + held) // (2 * held) if paid else 0
+        cost, by, paid = cost * _GRID, over, paid * _GRID
+    cost = (2 * cost + by) // (2 * by)
+    paid = (2 * paid + by) // (2 * by) if paid else 0
     return Tally(left, flow, cost, _GRID, paid, fees, tally.score)

@@ -67,6 +67,13 @@ def test_a_fills_signed_quantity_follows_its_side(side: Side, signed: int) -> No
     assert side.opposite.opposite is side
 
 
+def test_an_instrument_of_which_no_more_is_said_trades_in_ones_without_margin() -> None:
+    plain = Instrument("AAPL", "AAPL", Kind.STOCK, "USD", Decimal("0.01"))
+    assert (plain.lot, plain.multiplier, plain.initial_margin, plain.maintenance_margin) == tuple(
+        map(Decimal, (1, 1, 0, 0))
+    )
+
+
 def test_profit_of_an_inverse_contract_is_paid_in_its_base() -> None:
     inverse = Instrument("BTCUSD", "BTCUSD", Kind.INVERSE, "USD", Decimal("0.5"), base="BTC")
     assert inverse.settlement == "BTC"

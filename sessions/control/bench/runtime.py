@@ -18,6 +18,7 @@ from sessions.control.bench.report import Measurements
 CALLS = 20_000
 CASTS = 100_000
 BACKLOG = 10_000
+BURST = 1_000
 SLICES = 5
 IDLE = 10_000
 CRASHES = 100
@@ -161,8 +162,8 @@ async def _timed(work: Callable[[], Awaitable[None]], tasks: int) -> float:
 async def _casts(ref: Ref[Echo]) -> float:
     """Seconds until a slice of casts is handled, sent in bursts that the mailbox holds."""
     began = perf_counter()
-    for _ in range(CASTS // SLICES // BACKLOG):
-        for _ in range(BACKLOG):
+    for _ in range(CASTS // SLICES // BURST):
+        for _ in range(BURST):
             ref.cast(Echo.note, 1)
         await ref.call(Echo.echo, 0)
     return perf_counter() - began
