@@ -2,6 +2,7 @@
 
 import enum
 from decimal import Decimal
+from functools import cached_property
 
 import attrs
 
@@ -46,7 +47,7 @@ class OrderState(enum.Enum):
     REJECTED = "rejected"
     REPLACED = "replaced"
 
-    @property
+    @cached_property
     def final(self) -> bool:
         """Whether only corrections can follow."""
         return self in _FINAL

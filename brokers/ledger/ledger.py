@@ -8,8 +8,6 @@ its cost where it is paid in full.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-import attrs
-
 from brokers.instruments import Instrument, Kind
 from brokers.ledger import report
 from brokers.ledger.account import Account, FlowKey
@@ -144,19 +142,15 @@ class Ledger:
 
     def mark(self, mark: Mark) -> bool:
         """Takes an instrument's latest quote or mark; False when it is older than the last; raises LedgerError."""
-        marks, rule = self.account.marks, self.account.terms.marking
-        any_price = self.account.instrument(mark.symbol).kind is Kind.FUTURE
-        names = ("bid", "ask") if rule is Marking.QUOTE else ("price",)
-        prices = {name: getattr(mark, name) for name in names if getattr(mark, name) is not None}
-        if not prices:
-            raise BadFact(mark, " or ".join(names), None, f"given where positions are marked by {rule.value}")
-        for name, price in prices.items():
-            if not sound(price) or (price <= ZERO and not any_price):
-                raise BadFact(mark, name, price, SOUND if any_price else f"positive and {SOUND}")
-        last = marks.get(mark.symbol, Mark(mark.symbol, 0))
-        if mark.time_ns < last.time_ns:
-            return False
-        marks[mark.symbol] = attrs.evolve(last, time_ns=mark.time_ns, **prices)
+        marks, by_quote = self.account.marks, self.account.terms.marking is Marking.QUOTE
+        bid, ask, price = (mark.bid, mark.ask, None) if by_quote else (None, None, mark.price)
+        self._check_mark(mark, {"bid": bid, "ask": ask} if by_quote else {"price": price})
+        last = marks.get(mark.symbol)
+        if last is not None:
+            if mark.time_ns < last.time_ns:
+                return False
+            bid, ask = last.bid if bid is None else bid, last.ask if ask is None else ask
+        marks[mark.symbol] = Mark(mark.symbol, mark.time_ns, bid, ask, price)
         return True
 
     def rate(self, rate: Rate) -> bool:
@@ -231,6 +225,18 @@ class Ledger:
             raise BadFact(fact, "id", fact.id, "a text that is not empty")
         if type(fact.time_ns) is not int or fact.time_ns < 0:
             raise BadFact(fact, "time_ns", fact.time_ns, "nanoseconds since 1970")
+
+    def _check_mark(self, mark: Mark, prices: dict[str, Decimal | None]) -> None:
+        any_price = self.account.instrument(mark.symbol).kind is Kind.FUTURE
+        known = 0
+        for name, price in prices.items():
+            if price is not None:
+                known += 1
+                if not sound(price) or (price <= ZERO and not any_price):
+                    raise BadFact(mark, name, price, SOUND if any_price else f"positive and {SOUND}")
+        if not known:
+            rule = self.account.terms.marking.value
+            raise BadFact(mark, " or ".join(prices), None, f"given where positions are marked by {rule}")
 
     def _known(self, fill: Fill) -> bool:
         """Whether a fill is booked; raises LedgerError when that cannot be told, or when it cannot be booked."""

@@ -145,5 +145,7 @@ def test_f01_f03_i21_a_storm_never_tears_a_message_nor_misjudges_a_frame(seed: i
 
 
 def test_r01_the_same_seed_gives_the_same_storm() -> None:
-    one, two = (simulate(storm, 40.0, seed=11, faults=STORM).unwrap() for _ in range(2))
+    runs = [simulate(storm, 40.0, seed=11, faults=STORM) for _ in range(2)]
+    one, two = (run.unwrap() for run in runs)
     assert (one.sessions, one.ends, one.received) == (two.sessions, two.ends, two.received)
+    assert runs[0].trace_hash == runs[1].trace_hash
