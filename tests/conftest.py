@@ -1,12 +1,21 @@
-"""Around every test: whatever runtime it opened has left no task, no open mailbox, no name and no timer behind."""
+"""Around every test: whatever runtime it opened has left no task, no open mailbox, no name and no timer behind.
 
+The default suite draws the same examples each time, so that its verdict is about the code; PITBOSS_NIGHTLY explores.
+"""
+
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from runtime.mailbox import Mailbox
 from runtime.node import Runtime
+
+settings.register_profile("steady", derandomize=True, database=None)
+settings.register_profile("exploring", print_blob=True)
+settings.load_profile("exploring" if os.environ.get("PITBOSS_NIGHTLY") else "steady")
 
 
 @pytest.fixture(autouse=True)
