@@ -22,12 +22,12 @@ def average_of(tally: Tally, measure: Measure) -> Decimal | None:
 
 def realised_of(tally: Tally, measure: Measure) -> Decimal:
     """Realised profit before fees."""
-    return multiply(add(Decimal(tally.flow), tally.open_cost()), measure.unit)
+    return _money(add(Decimal(tally.flow), tally.open_cost()), measure)
 
 
 def cost_of(tally: Tally, measure: Measure) -> Decimal:
     """What the open quantity cost, signed like its value."""
-    return multiply(tally.open_cost(), measure.unit)
+    return _money(tally.open_cost(), measure)
 
 
 def unrealised_of(tally: Tally, measure: Measure, mark: Decimal | None) -> Decimal:
@@ -41,13 +41,13 @@ def settled_of(tally: Tally, measure: Measure) -> Decimal:
     """Unrealised profit that daily settlement has already moved into cash."""
     if not tally.paid:
         return ZERO
-    return multiply(subtract(tally.booked_cost(), tally.open_cost()), measure.unit)
+    return _money(subtract(tally.booked_cost(), tally.open_cost()), measure)
 
 
 def cash_of(tally: Tally, measure: Measure, *, in_full: bool) -> Decimal:
     """What trading moved into cash after fees: the whole value where paid in full, else profit and settlements."""
     units = Decimal(tally.flow) if in_full else add(Decimal(tally.flow), tally.booked_cost())
-    return subtract(multiply(units, measure.unit), tally.fees)
+    return subtract(_money(units, measure), tally.fees)
 
 
 def market_of(tally: Tally, measure: Measure, mark: Decimal | None, *, in_full: bool) -> Decimal:
@@ -56,3 +56,7 @@ def market_of(tally: Tally, measure: Measure, mark: Decimal | None, *, in_full: 
     if in_full:
         return add(cost_of(tally, measure), unrealised)
     return subtract(unrealised, settled_of(tally, measure))
+
+
+def _money(units: Decimal, measure: Measure) -> Decimal:
+    return multiply(units, measure.unit) if units else ZERO

@@ -47,8 +47,8 @@ def places(number: Decimal) -> int:
 
 
 def decimal_of(whole_number: int, digits: int) -> Decimal:
-    """The decimal that stands for a whole number of 10**-digits."""
-    return EXACT.scaleb(Decimal(whole_number), -digits)
+    """The decimal that stands for a whole number of 10**-digits; nought is plain 0."""
+    return EXACT.scaleb(Decimal(whole_number), -digits) if whole_number else ZERO
 
 
 def shown(top: int, bottom: int) -> Decimal:
