@@ -1,11 +1,12 @@
 """The books of one instrument in one account: the net position, each session's share, and the recent deals in order.
 
 Deals count in the order of (time, id), whatever order they arrive in: the average, and so the split of profit into
-realised and unrealised, depends on that order. The tail keeps the recent deals with the tallies before each, so that
-a late one is put into its place, and a busted one taken out, by winding back and posting the rest again.
+realised and unrealised, depends on that order. The recent deals are kept in blocks, each with the books as they were
+before it, so that a late deal is put into its place, and a busted one taken out, by going back to the block's start
+and posting from there again.
 """
 
-from bisect import bisect_left
+from bisect import insort
 from decimal import Decimal
 
 import msgspec
@@ -21,6 +22,7 @@ from brokers.model import Fill
 from brokers.sides import Side
 
 _SELL = Side.SELL
+_BLOCK_SIZE = 32
 _SIDES = (Side.BUY, Side.SELL)
 
 
@@ -35,8 +37,12 @@ class Variation(msgspec.Struct, frozen=True, gc=False):
 Posting = Deal | Variation
 
 
-# One posting of the tail with the net tally and the session's share before it; a settlement touches no share.
-Line = tuple[Posting, Tally, Tally]
+class Block(msgspec.Struct):
+    """Some postings in order, and the books before the first of them."""
+
+    net: Tally
+    shares: dict[str | None, Tally]
+    postings: list[Posting]
 
 
 class Book:
@@ -46,18 +52,19 @@ class Book:
         if instrument.kind is Kind.SPOT and instrument.multiplier != 1:
             raise BadFact(instrument, "multiplier", instrument.multiplier, "1 for spot, which counts the base currency")
         self.instrument = instrument
-        self.reorder = reorder  # how many postings can be reordered at least; at most twice as many are kept
-        self._full = 2 * reorder
         self.net = EMPTY
         self.shares: dict[str | None, Tally] = {}
-        self.tail: list[Line] = []
-        self.forgotten: tuple[int, str] | None = None  # time and id of the last posting that left the tail
+        self.forgotten: tuple[int, str] | None = None  # time and id of the last posting that can no longer be moved
         self.time_ns = 0  # of the latest fact
         self._own_currency = ("", instrument.settlement)
         self._in_kind = instrument.base if instrument.kind is Kind.SPOT else None
         self._any_price = instrument.kind is Kind.FUTURE
         self._price_rule = SOUND if self._any_price else f"positive and {SOUND}"
         self._use(measure_of(instrument, quantum))
+        self._block_size = min(_BLOCK_SIZE, reorder)
+        self._kept = -(-reorder // self._block_size) + 1  # blocks: enough full ones, and the one that fills
+        self._blocks: list[Block] = []
+        self._open = self._begin_block()
 
     def deal(self, fill: Fill) -> Deal | None:
         """A fill in whole numbers, None when it is finer than the measure; changes nothing; raises BadFact."""
@@ -116,30 +123,30 @@ class Book:
         return LedgerEntry(settlement, self.instrument, self.measure, net, self.net, None, None, False, in_order)
 
     def take_back(self, fill: Fill, correction_id: str) -> tuple[LedgerEntry, Deal]:
-        """Reverses a booked fill: as if it had never been, or by an opposite deal where it has left the tail."""
+        """Reverses a booked fill: as if it had never been, or by an opposite deal where it can no longer be moved."""
         deal = self.fit(fill)
         net, share = self.net, self.shares.get(fill.session, EMPTY)
-        found = [index for index, line in enumerate(self.tail) if _is_deal(line[0], fill.id)]
+        found = [index for index, block in enumerate(self._blocks) if _holds(block, fill.id)]
         if found:
-            self._post_again(self._wind_back(found[0])[1:])
+            self._post_again([posting for posting in self._wind_back(found[0]) if not _is_deal(posting, fill.id)])
         else:
             self._place(_opposite(deal, correction_id))
         share_after = self.shares.get(fill.session, EMPTY)
         entry = LedgerEntry(fill, self.instrument, self.measure, net, self.net, share, share_after, True, bool(found))
         return entry, deal
 
-    def base(self) -> tuple[Tally, dict[str | None, Tally]]:
-        """The net tally and the shares as they were before the tail."""
-        shares = dict(self.shares)
-        for line in reversed(self.tail):
-            _restore(shares, line)
-        return self.tail[0][1] if self.tail else self.net, shares
+    def movable(self) -> tuple[Tally, dict[str | None, Tally], list[Posting]]:
+        """The net tally and the shares before the postings that can still be moved, and these postings."""
+        postings = [posting for block in self._blocks for posting in block.postings]
+        return self._blocks[0].net, self._blocks[0].shares, postings
 
     def load(self, measure: Measure, net: Tally, shares: dict[str | None, Tally], postings: list[Posting]) -> None:
-        """Takes over a base and posts a tail on it."""
+        """Takes over what `movable` told, in its measure."""
         self._use(measure)
         self.net = net = EMPTY if net == EMPTY else net
         self.shares = {session: net if share == net else share for session, share in shares.items()}
+        self._blocks = []
+        self._open = self._begin_block()
         self._post_again(postings)
 
     def _use(self, measure: Measure) -> None:
@@ -175,82 +182,77 @@ class Book:
         return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
 
     def _place(self, posting: Posting) -> bool:
-        """Posts in the order of (time, id); False when the place is before the tail, where order is lost."""
+        """Posts in the order of (time, id); False when that is before all that can be moved."""
         self.time_ns = max(self.time_ns, posting.time_ns)
-        key = posting.time_ns, posting.id
-        self._post_again([posting, *self._wind_back(bisect_left(self.tail, key, key=_key))])
+        key = _key(posting)
+        before = [index for index, block in enumerate(self._blocks) if block.postings and _key(block.postings[0]) < key]
+        postings = self._wind_back(before[-1] if before else 0)
+        insort(postings, posting, key=_key)
+        self._post_again(postings)
         return self.forgotten is None or key > self.forgotten
 
     def _append(self, deal: Deal, net: Tally, share: Tally) -> None:
         """Posts a deal after all others, given what it meets."""
-        self.tail.append((deal, net, share))
+        postings = self._open if len(self._open) < self._block_size else self._begin_block()
+        postings.append(deal)
         self.net = after = trade(net, deal, self.measure)
         # The only session of an instrument has the account's own tally: one computation serves both.
         self.shares[deal.session] = after if share is net else trade(share, deal, self.measure)
-        if len(self.tail) >= self._full:
-            self._trim()
 
     def _post_again(self, postings: list[Posting]) -> None:
         for posting in postings:
             if isinstance(posting, Deal):
                 self._append(posting, self.net, self.shares.get(posting.session, EMPTY))
             else:
-                self.tail.append((posting, self.net, EMPTY))
+                open_ones = self._open if len(self._open) < self._block_size else self._begin_block()
+                open_ones.append(posting)
                 self.net = settle(self.net, posting.price, self.measure)
-                self._trim()
+
+    def _begin_block(self) -> list[Posting]:
+        """Starts a block, lets the oldest go when there are enough, and returns the new one's postings."""
+        self._blocks.append(Block(self.net, dict(self.shares), []))
+        if len(self._blocks) > self._kept:
+            last = _key(self._blocks.pop(0).postings[-1])
+            self.forgotten = last if self.forgotten is None else max(last, self.forgotten)
+        self._open = self._blocks[-1].postings
+        return self._open
 
     def _wind_back(self, index: int) -> list[Posting]:
-        """Takes all lines from index on out of the books and returns their postings in order."""
-        lines = self.tail[index:]
-        del self.tail[index:]
-        for line in reversed(lines):
-            self.net = line[1]
-            _restore(self.shares, line)
-        return [posting for posting, _, _ in lines]
-
-    def _trim(self) -> None:
-        """Lets the older half of a full tail go."""
-        if len(self.tail) < self._full:
-            return
-        last = _key(self.tail[self.reorder - 1])
-        self.forgotten = last if self.forgotten is None else max(last, self.forgotten)
-        del self.tail[: self.reorder]
+        """Takes the books back to before a block and returns its postings and all later ones."""
+        first = self._blocks[index]
+        postings = [posting for block in self._blocks[index:] for posting in block.postings]
+        del self._blocks[index:]
+        self.net, self.shares = first.net, first.shares
+        self._begin_block()
+        return postings
 
     def _widen(self, price: Decimal, *quantities: Decimal) -> None:
-        """Moves all tallies and the tail to a measure that holds the numbers."""
+        """Moves all tallies and postings to a measure that holds the numbers."""
         old = self.measure
         quantity_digits = max(old.quantity_digits, *map(places, quantities), 0)
         price_digits = max(old.price_digits, places(price))
         measure, finer_value = old.finer(quantity_digits, price_digits)
         finer_quantity = 10 ** (quantity_digits - old.quantity_digits)
         finer_price = 10 ** (price_digits - old.price_digits)
-        net, shares = self.base()
-        postings = [_widened(posting, finer_quantity, finer_price, finer_value) for posting, _, _ in self.tail]
-        self.tail = []
+        net, shares, postings = self.movable()
         self.load(
             measure,
             widened(net, finer_quantity, finer_value),
             {session: widened(share, finer_quantity, finer_value) for session, share in shares.items()},
-            postings,
+            [_widened(posting, finer_quantity, finer_price, finer_value) for posting in postings],
         )
 
 
-def _key(line: Line) -> tuple[int, str]:
-    return line[0].time_ns, line[0].id
+def _key(posting: Posting) -> tuple[int, str]:
+    return posting.time_ns, posting.id
 
 
 def _is_deal(posting: Posting, fill_id: str) -> bool:
     return isinstance(posting, Deal) and posting.id == fill_id
 
 
-def _restore(shares: dict[str | None, Tally], line: Line) -> None:
-    """Gives the session of a line the share it had before it."""
-    posting, _, share = line
-    if isinstance(posting, Deal):
-        if share == EMPTY:
-            del shares[posting.session]
-        else:
-            shares[posting.session] = share
+def _holds(block: Block, fill_id: str) -> bool:
+    return any(_is_deal(posting, fill_id) for posting in block.postings)
 
 
 def _opposite(deal: Deal, correction_id: str) -> Deal:

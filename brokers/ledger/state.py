@@ -1,6 +1,6 @@
 """A ledger's state as plain data and back, without loss: texts, numbers up to 64 bits, lists and dicts only.
 
-Kept are the figures before each book's tail and the tail's postings, from which everything after is posted again.
+Kept are each book's figures before the postings that can still be moved, and these, which are then posted again.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def _money_rules(book: Book) -> Plain:
 
 
 def _book(book: Book) -> Plain:
-    net, shares = book.base()
+    net, shares, postings = book.movable()
     return {
         "symbol": book.instrument.symbol,
         "rules": _money_rules(book),
@@ -107,7 +107,7 @@ def _book(book: Book) -> Plain:
         "forgotten": None if book.forgotten is None else list(book.forgotten),
         "net": _tally(net),
         "shares": [[session, _tally(share)] for session, share in shares.items()],
-        "tail": [_posting(posting) for posting, _, _ in book.tail],
+        "postings": [_posting(posting) for posting in postings],
     }
 
 
@@ -118,7 +118,7 @@ def _load_book(account: Account, row: Plain) -> Book:
         book.measure.finer(row["quantity_digits"], row["price_digits"])[0],
         _tally_from(row["net"]),
         {session: _tally_from(share) for session, share in row["shares"]},
-        [_posting_from(posting) for posting in row["tail"]],
+        [_posting_from(posting) for posting in row["postings"]],
     )
     book.time_ns = row["time_ns"]
     book.forgotten = None if row["forgotten"] is None else (row["forgotten"][0], row["forgotten"][1])
