@@ -16,14 +16,13 @@ from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact
 from brokers.ledger.facts import Settlement
 from brokers.ledger.measure import Linear, Measure, measure_of, paid_in_full
-from brokers.ledger.scaling import SOUND, ZERO, multiply, negative, places, sound, strict, whole
+from brokers.ledger.scaling import SOUND, ZERO, Wholes, multiply, negative, places, sound, strict, whole
 from brokers.ledger.tally import EMPTY, Deal, Tally, settle, trade, widened
 from brokers.model import Fill
 from brokers.sides import Side
 
-_SELL = Side.SELL
+_BUY, _SELL = Side.BUY, Side.SELL
 _BLOCK_SIZE = 32
-_SIDES = (Side.BUY, Side.SELL)
 
 
 class Variation(msgspec.Struct, frozen=True, gc=False):
@@ -68,20 +67,17 @@ class Book:
 
     def deal(self, fill: Fill) -> Deal | None:
         """A fill in whole numbers, None when it is finer than the measure; changes nothing; raises BadFact."""
-        fee = fill.fee
+        fee, side = fill.fee, fill.side
         try:
-            quantity, parts = strict(fill.quantity).as_integer_ratio()
-            price, price_parts = strict(fill.price).as_integer_ratio()
-            fee_is_finite = strict(fee).is_finite()
+            quantity, price = self._quantities[str(fill.quantity)], self._prices[str(fill.price)]
+            sound_rest = strict(fee).is_finite() and (side is _BUY or side is _SELL)
         except (ArithmeticError, TypeError, ValueError):
             raise self._fault(fill) from None
-        if not fee_is_finite or quantity <= 0 or (price <= 0 and not self._any_price) or fill.side not in _SIDES:
+        if not sound_rest or type(fill.quantity) is not Decimal or type(fill.price) is not Decimal:
             raise self._fault(fill)
-        if self._quantity_power % parts or self._price_power % price_parts:
+        if quantity is None or price is None:
             return None
-        quantity *= self._quantity_power // parts
-        price *= self._price_power // price_parts
-        if fill.side is _SELL:
+        if side is _SELL:
             quantity = -quantity
         if fee and fill.fee_currency not in self._own_currency:
             return self._deal_with_other_fee(fill, quantity, price)
@@ -98,15 +94,15 @@ class Book:
 
     def post(self, deal: Deal, fill: Fill) -> LedgerEntry:
         """Books a deal in its place; cannot fail."""
-        session = deal.session
+        session, in_order = deal.session, True
         net, share = self.net, self.shares.get(session, EMPTY)
         if deal.time_ns > self.time_ns:
             self.time_ns = deal.time_ns
             self._append(deal, net, share)
-            return LedgerEntry(fill, self.instrument, self.measure, net, self.net, share, self.shares[session])
-        in_order = self._place(deal)
+        else:
+            in_order = self._place(deal)
         after, share_after = self.net, self.shares[session]
-        return LedgerEntry(fill, self.instrument, self.measure, net, after, share, share_after, in_order=in_order)
+        return LedgerEntry(fill, self.instrument, self.measure, net, after, share, share_after, False, in_order)
 
     def settle(self, settlement: Settlement) -> LedgerEntry:
         """Books a daily settlement in its place; raises BadFact for a bad price or a kind that is paid in full."""
@@ -154,6 +150,8 @@ class Book:
         self._linear = isinstance(measure, Linear)
         self._quantity_power: int = 10**measure.quantity_digits
         self._price_power: int = 10**measure.price_digits
+        self._quantities = Wholes(self._quantity_power, positive=True)
+        self._prices = Wholes(self._price_power, positive=not self._any_price)
 
     def _fault(self, fill: Fill) -> BadFact:
         """What is wrong with a fill that cannot be booked."""

@@ -15,7 +15,7 @@ from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact, WrongAccount
 from brokers.ledger.facts import CashFlow, Correction, Fact, FlowKind, Mark, Rate, Settlement
 from brokers.ledger.scaling import SOUND, ZERO, add, negative, sound
-from brokers.ledger.seen import Print, Seen, booked
+from brokers.ledger.seen import Print, Seen, agree, booked
 from brokers.ledger.tally import EMPTY
 from brokers.ledger.terms import AccountTerms, Marking
 from brokers.model import AccountSummary, Balance, Fill, Position
@@ -62,17 +62,20 @@ class Ledger:
     def apply(self, fill: Fill) -> LedgerEntry | None:
         """Books a fill; None when it was booked before; raises LedgerError and books nothing."""
         self._check(fill)
-        symbol, id_, fills = fill.symbol, fill.id, self._fills
+        symbol, id_, time_ns, fills = fill.symbol, fill.id, fill.time_ns, self._fills
         book = self._books.get(symbol) or self.account.book(symbol)
         deal = book.deal(fill)
-        figures = (fill.time_ns, symbol, fill.side is _BUY, fill.quantity, fill.price)
-        if (fills.get(id_) or fill.time_ns <= fills.unsure_ns) and booked(fills, id_, fill, figures):
+        figures = (time_ns, symbol, fill.side is _BUY, fill.quantity, fill.price)
+        if deal is None or time_ns <= fills.unsure_ns:
+            if booked(fills, id_, fill, figures):
+                return None
+            deal = deal or book.fit(fill)
+        known = fills.remember(id_, figures)
+        if known is not None:
+            agree(known, fill, figures)
             return None
-        if deal is None:
-            deal = book.fit(fill)
         entry = book.post(deal, fill)
         self._books[symbol] = book
-        fills.remember(id_, figures)
         if deal.foreign_fee:
             self._add_flow(_fee_key(fill), negative(deal.foreign_fee))
         return entry

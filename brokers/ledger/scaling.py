@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 ZERO = Decimal(0)
+_REMEMBERED = 8192  # numbers whose scaled form is kept
 _SIZE = 40  # orders of magnitude, up and down, beyond which a number cannot be meant
 
 # Every sum and product of decimals goes through here, never through operators, which round to the caller's context:
@@ -38,6 +39,27 @@ def whole(number: Decimal, power: int) -> int | None:
     """A sound number in units of 1/power, or None when it is finer than that."""
     top, bottom = number.as_integer_ratio()
     return None if power % bottom else top * (power // bottom)
+
+
+class Wholes(dict[str, int | None]):
+    """Numbers in units of 1/power by their text, each worked out once; None for a finer one.
+
+    Raises ValueError or ArithmeticError for a bad one. Looking up a text costs half of working out a number.
+    """
+
+    def __init__(self, power: int, *, positive: bool) -> None:
+        super().__init__()
+        self.power = power
+        self.positive = positive
+
+    def __missing__(self, text: str) -> int | None:
+        number = Decimal(text)
+        if not sound(number) or (self.positive and number <= ZERO):
+            raise ValueError(text)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = found = whole(number, self.power)
+        return found
 
 
 def places(number: Decimal) -> int:

@@ -4,11 +4,10 @@ The journal remembers every fact for ever; the ledger holds only the ids of rece
 least `entries` arrived after it and its fact is older by more than twice `skew_ns`. A fact that might be one of the
 forgotten (not later than the latest of them plus `skew_ns`, because two reports of one fill may carry stamps that far
 apart) is refused with FactTooOld. So no fill counts twice, none is lost silently, and a fill that comes within
-`skew_ns` of the newest is always decided. Memory is `entries` and a quarter, or what came within twice `skew_ns` if
-that is more.
+`skew_ns` of the newest is always decided. Memory is twice `entries`, or what came within four times `skew_ns` if that
+is more.
 """
 
-from itertools import islice
 from typing import Any, Protocol
 
 from brokers.ledger.errors import ConflictingFact, FactTooOld
@@ -30,34 +29,59 @@ class Seen(Protocol):
         """What was booked under the id, None if nothing is known of it."""
         ...
 
-    def remember(self, id: str, seen: Print) -> None:  # noqa: A002 - the word of the facts
-        """Notes that the fact is booked."""
+    def remember(self, id: str, seen: Print) -> Print | None:  # noqa: A002 - the word of the facts
+        """Notes that the fact is booked and returns None; what was booked before under the id stays and is returned."""
         ...
 
 
-class RecentIds(dict[str, Print]):
-    """The default memory: the most recent ids of one account, in order of arrival."""
+class RecentIds:
+    """The default memory: the most recent ids of one account in two generations, of which the older is let go whole."""
 
-    def __init__(self, entries: int = 20_000, skew_ns: int = 60 * _SECOND) -> None:
-        super().__init__()
+    def __init__(self, entries: int = 10_000, skew_ns: int = 60 * _SECOND) -> None:
         self.entries = entries
         self.skew_ns = skew_ns
         self.unsure_ns = -1
-        self.full = entries + entries // 4 + 1
+        self._old: dict[str, Print] = {}
+        self._young: dict[str, Print] = {}
+        self._full = entries
 
-    def remember(self, id: str, seen: Print) -> None:  # noqa: A002 - the word of the facts
-        """Notes an id; from time to time forgets those that both rules release."""
-        self[id] = seen
-        if len(self) >= self.full:
-            self._forget(seen[0] - 2 * self.skew_ns)
+    def __len__(self) -> int:
+        return len(self._old) + len(self._young)
 
-    def _forget(self, release: int) -> None:
-        for id_ in list(islice(self, len(self) - self.entries)):
-            time_ns = self[id_][0]
-            if time_ns < release:
-                del self[id_]
-                self.unsure_ns = max(time_ns + self.skew_ns, self.unsure_ns)
-        self.full = max(self.entries, len(self)) * 5 // 4 + 1
+    def get(self, id: str, /) -> Print | None:  # noqa: A002 - the word of the facts
+        """What was booked under the id, None if nothing is known of it."""
+        return self._young.get(id) or self._old.get(id)
+
+    def remember(self, id: str, seen: Print) -> Print | None:  # noqa: A002 - the word of the facts
+        """Notes a new id, and from time to time forgets those that both rules release; returns what a known one had."""
+        known = self._old.get(id) or self._young.setdefault(id, seen)
+        if known is not seen:
+            return known
+        if len(self._young) >= self._full:
+            self._turn(seen[0] - 2 * self.skew_ns)
+        return None
+
+    def _turn(self, release: int) -> None:
+        """The young become the old, together with those of the old that are too fresh to forget."""
+        kept, latest = {}, -1
+        for id_, known in self._old.items():
+            if known[0] >= release:
+                kept[id_] = known
+            elif known[0] > latest:
+                latest = known[0]
+        if latest >= 0:
+            self.unsure_ns = max(latest + self.skew_ns, self.unsure_ns)
+        self._old, self._young = kept | self._young, {}
+        self._full = max(self.entries, len(self._old))
+
+    def generations(self) -> tuple[dict[str, Print], dict[str, Print]]:
+        """The older ids and the younger ones, in order of arrival."""
+        return dict(self._old), dict(self._young)
+
+    def restore(self, old: dict[str, Print], young: dict[str, Print], unsure_ns: int) -> None:
+        """Takes over what another memory held."""
+        self._old, self._young, self.unsure_ns = old, young, unsure_ns
+        self._full = max(self.entries, len(old))
 
 
 def booked(seen: Seen, key: str, fact: Any, figures: Print) -> bool:
@@ -67,6 +91,11 @@ def booked(seen: Seen, key: str, fact: Any, figures: Print) -> bool:
         if figures[0] <= seen.unsure_ns:
             raise FactTooOld(fact, seen.unsure_ns)
         return False
+    agree(known, fact, figures)
+    return True
+
+
+def agree(known: Print, fact: Any, figures: Print) -> None:
+    """Raises ConflictingFact when a fact was booked with other figures than it has now; its time may differ."""
     if known[1:] != figures[1:]:
         raise ConflictingFact(fact, known[1:], figures[1:])
-    return True

@@ -3,7 +3,7 @@
 Kept are each book's figures before the postings that can still be moved, and these, which are then posted again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,7 @@ from brokers.ledger.errors import BadState
 from brokers.ledger.facts import FlowKind, Mark, Rate
 from brokers.ledger.ledger import Ledger
 from brokers.ledger.measure import Inverse
-from brokers.ledger.seen import RecentIds, Seen
+from brokers.ledger.seen import Print, RecentIds, Seen
 from brokers.ledger.tally import Deal, Score, Tally
 from brokers.ledger.terms import AccountTerms
 
@@ -157,27 +157,34 @@ def _posting_from(row: list[Any]) -> Posting:
 def _seen(seen: Seen) -> Plain | None:
     if not isinstance(seen, RecentIds):
         return None
+    old, young = seen.generations()
     return {
         "entries": seen.entries,
         "skew_ns": seen.skew_ns,
         "unsure_ns": seen.unsure_ns,
-        "full": seen.full,
-        "rows": [[id_, *(str(x) if isinstance(x, Decimal) else x for x in known)] for id_, known in seen.items()],
+        "old": _prints(old),
+        "young": _prints(young),
     }
 
 
-def _recent(data: Plain) -> RecentIds:
+def _prints(generation: dict[str, Print]) -> list[list[Any]]:
+    return [[id_, *(str(x) if isinstance(x, Decimal) else x for x in known)] for id_, known in generation.items()]
+
+
+def _recent(data: Plain, read: Callable[[list[Any]], Print] = tuple) -> RecentIds:
     seen = RecentIds(data["entries"], data["skew_ns"])
-    seen.unsure_ns, seen.full = data["unsure_ns"], data["full"]
-    seen.update((row[0], tuple(row[1:])) for row in data["rows"])
+    old, young = ({row[0]: read(row[1:]) for row in data[name]} for name in ("old", "young"))
+    seen.restore(old, young, data["unsure_ns"])
     return seen
 
 
 def _recent_fills(data: Plain) -> RecentIds:
-    seen = _recent(data)
-    for id_, (time_ns, symbol, buy, quantity, price) in seen.items():
-        seen[id_] = (time_ns, symbol, buy, Decimal(quantity), Decimal(price))
-    return seen
+    return _recent(data, _fill_print)
+
+
+def _fill_print(row: list[Any]) -> Print:
+    time_ns, symbol, buy, quantity, price = row
+    return time_ns, symbol, buy, Decimal(quantity), Decimal(price)
 
 
 def _expect(field: str, value: Any, expected: Any) -> None:

@@ -108,10 +108,12 @@ def trade(tally: Tally, deal: Deal, measure: Measure) -> Tally:
         cost = tally.cost + deal.value * over
         return Tally(left, flow, cost, over, tally.paid, fees, tally.score)
     if held * left > 0:
-        if over != _GRID:
-            over *= held
-            if -_OVER_LIMIT < over < _OVER_LIMIT:
-                return Tally(left, flow, tally.cost * left, over, tally.paid * left, fees, tally.score)
+        if over == _GRID:
+            cost = _scaled(tally.cost, left, held)
+            return Tally(left, flow, cost, over, tally.paid and _scaled(tally.paid, left, held), fees, tally.score)
+        over *= held
+        if -_OVER_LIMIT < over < _OVER_LIMIT:
+            return Tally(left, flow, tally.cost * left, over, tally.paid * left, fees, tally.score)
         return _shortened(tally, left, flow, fees)
     cost = measure.value(left, deal.price) if left else 0
     realised = multiply(Decimal(flow + cost), measure.unit)
@@ -139,15 +141,14 @@ def widened(tally: Tally, quantity_factor: int, value_factor: int) -> Tally:
 
 def _shortened(tally: Tally, left: int, flow: int, fees: Decimal) -> Tally:
     """A reduction whose fraction is long: brought to lowest terms, and where it is still long, rounded to the grid."""
-    by, over = tally.quantity, tally.over
-    cost, paid = tally.cost * left, tally.paid * left
-    if over != _GRID:
-        over *= by
-        common = gcd(cost, over, paid)
-        cost, over, paid = cost // common, over // common, paid // common
-        if abs(over) < _OVER_LIMIT:
-            return Tally(left, flow, cost, over, paid, fees, tally.score)
-        cost, by, paid = cost * _GRID, over, paid * _GRID
-    cost = (2 * cost + by) // (2 * by)
-    paid = (2 * paid + by) // (2 * by) if paid else 0
-    return Tally(left, flow, cost, _GRID, paid, fees, tally.score)
+    cost, over, paid = tally.cost * left, tally.over * tally.quantity, tally.paid * left
+    common = gcd(cost, over, paid)
+    cost, over, paid = cost // common, over // common, paid // common
+    if abs(over) >= _OVER_LIMIT:
+        cost, over, paid = _scaled(cost, _GRID, over), _GRID, _scaled(paid, _GRID, over)
+    return Tally(left, flow, cost, over, paid, fees, tally.score)
+
+
+def _scaled(amount: int, by: int, over: int) -> int:
+    """The whole number nearest to amount x by / over, ties upwards."""
+    return (2 * amount * by + over) // (2 * over)
