@@ -425,7 +425,7 @@ class AccountManager(Actor):
             market=self.gateway.market_status(symbol)
             or self.connection.catalogue.calendars[instrument.calendar].status(now),
             now_ns=now,
-            position=self.ledger.position(symbol).quantity,
+            position=self.ledger.quantity(symbol),
             reference_price=(quote.ask or quote.bid) if quote is not None else None,
         )
 

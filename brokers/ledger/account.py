@@ -11,7 +11,7 @@ from brokers.ledger.book import Book
 from brokers.ledger.errors import UnknownInstrument
 from brokers.ledger.facts import FlowKind, Mark, Rate
 from brokers.ledger.seen import RecentIds, Seen
-from brokers.ledger.terms import AccountTerms
+from brokers.ledger.terms import AccountTerms, Marking
 
 
 class FlowKey(NamedTuple):
@@ -51,3 +51,23 @@ class Account:
     def _blank(self, symbol: str) -> Book:
         instrument = self.instrument(symbol)
         return Book(instrument, self.terms.quantum(instrument.settlement), self.terms.reorder)
+
+    def mark_price(self, symbol: str, quantity: int) -> Decimal | None:
+        """The price a position is valued at by the account's terms; None when flat or not known."""
+        mark = self.marks.get(symbol)
+        if mark is None or not quantity:
+            return None
+        if self.terms.marking is Marking.BROKER:
+            return mark.price
+        return mark.bid if quantity > 0 else mark.ask
+
+    def latest_ns(self) -> int:
+        """The time of the latest fact."""
+        latest = self.time_ns
+        for book in self.books.values():
+            latest = max(latest, book.time_ns)
+        for mark in self.marks.values():
+            latest = max(latest, mark.time_ns)
+        for rate in self.rates.values():
+            latest = max(latest, rate.time_ns)
+        return latest

@@ -14,6 +14,8 @@ from brokers.ledger.account import Account, FlowKey
 from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact, WrongAccount
 from brokers.ledger.facts import CashFlow, Correction, Fact, FlowKind, Mark, Rate, Settlement
+from brokers.ledger.figures import quantity_of
+from brokers.ledger.money import summary
 from brokers.ledger.scaling import SOUND, ZERO, add, negative, sound
 from brokers.ledger.seen import Print, Seen, agree, booked
 from brokers.ledger.tally import EMPTY
@@ -172,6 +174,11 @@ class Ledger:
         """The account's net position, flat if never opened; raises UnknownInstrument."""
         return report.position(self.account, symbol)
 
+    def quantity(self, symbol: str) -> Decimal:
+        """The account's net quantity, 0 if never opened; a tenth of the cost of `position`."""
+        book = self._books.get(symbol)
+        return ZERO if book is None else quantity_of(book.net, book.measure)
+
     def positions(self) -> tuple[Position, ...]:
         """All net positions that were ever opened, by symbol."""
         return tuple(report.position(self.account, symbol) for symbol in sorted(self.account.books))
@@ -219,7 +226,7 @@ class Ledger:
 
     def summary(self) -> AccountSummary:
         """The account's money in its own currency; raises RateMissing."""
-        return report.summary(self.account)
+        return summary(self.account)
 
     def _check(self, fact: Fill | CashFlow | Settlement | Correction) -> None:
         if fact.account != self._account or fact.broker != self._broker:

@@ -21,8 +21,7 @@ from brokers.ledger.figures import (
 from brokers.ledger.measure import paid_in_full
 from brokers.ledger.scaling import add, magnitude, multiply, negative, subtract, total
 from brokers.ledger.tally import Tally
-from brokers.ledger.terms import Marking
-from brokers.model import AccountSummary, Balance, Margin, Position
+from brokers.model import Balance, Margin, Position
 
 _ONE = Decimal(1)
 
@@ -177,7 +176,7 @@ def statements(account: Account) -> tuple[Statement, ...]:
 
 def balances(account: Account) -> tuple[Balance, ...]:
     """The cash of each currency, by name."""
-    name, time_ns = account.terms.account, _latest(account)
+    name, time_ns = account.terms.account, account.latest_ns()
     return tuple(Balance(name, line.currency, line.cash, time_ns) for line in statements(account))
 
 
@@ -197,27 +196,6 @@ def converted_statements(account: Account) -> tuple[ConvertedStatement, ...]:
     return tuple(_converted(account, statement) for statement in statements(account))
 
 
-def summary(account: Account) -> AccountSummary:
-    """The sums of the converted statements; raises RateMissing."""
-    lines = converted_statements(account)
-    equity = total(line.equity.amount for line in lines)
-    return AccountSummary(
-        account=account.terms.account,
-        currency=account.terms.currency,
-        cash=total(line.cash.amount for line in lines),
-        equity=equity,
-        realised=total(line.realised.amount for line in lines),
-        unrealised=total(line.unrealised.amount for line in lines),
-        fees=total(line.fees.amount for line in lines),
-        margin=Margin(
-            initial=total(line.initial.amount for line in lines),
-            maintenance=total(line.maintenance.amount for line in lines),
-        ),
-        buying_power=subtract(equity, total(line.tied.amount for line in lines)),
-        time_ns=_latest(account),
-    )
-
-
 def _converted(account: Account, statement: Statement) -> ConvertedStatement:
     def into(amount: Decimal) -> Converted:
         return convert(account, amount, statement.currency)
@@ -235,19 +213,9 @@ def _converted(account: Account, statement: Statement) -> ConvertedStatement:
     )
 
 
-def _mark_price(account: Account, symbol: str, quantity: int) -> Decimal | None:
-    """The price a position is valued at by the account's terms; None when flat or not known."""
-    mark = account.marks.get(symbol)
-    if mark is None or not quantity:
-        return None
-    if account.terms.marking is Marking.BROKER:
-        return mark.price
-    return mark.bid if quantity > 0 else mark.ask
-
-
 def _position(account: Account, book: Book, tally: Tally) -> Position:
     symbol = book.instrument.symbol
-    mark = _mark_price(account, symbol, tally.quantity)
+    mark = account.mark_price(symbol, tally.quantity)
     marked = account.marks.get(symbol)
     return Position(
         account=account.terms.account,
@@ -264,7 +232,7 @@ def _position(account: Account, book: Book, tally: Tally) -> Position:
 
 def _line(account: Account, book: Book) -> _Line:
     net, measure, in_full = book.net, book.measure, paid_in_full(book.instrument)
-    mark = _mark_price(account, book.instrument.symbol, net.quantity)
+    mark = account.mark_price(book.instrument.symbol, net.quantity)
     unrealised = unrealised_of(net, measure, mark)
     value = add(cost_of(net, measure), unrealised)
     initial, maintenance = _margin(book, value)
@@ -329,11 +297,3 @@ def _statement(account: Account, currency: str) -> Statement:
             attributed=add(flowed, total(line.attributed for line in lines)),
         ),
     )
-
-
-def _latest(account: Account) -> int:
-    times = [account.time_ns]
-    times.extend(book.time_ns for book in account.books.values())
-    times.extend(mark.time_ns for mark in account.marks.values())
-    times.extend(rate.time_ns for rate in account.rates.values())
-    return max(times)

@@ -233,7 +233,7 @@ class PaperExchange:
 
     def _note_holder(self, account: str, symbol: str, ledger: Ledger) -> None:
         holders = self._holders.setdefault(symbol, set())
-        if ledger.position(symbol).quantity:
+        if ledger.quantity(symbol):
             holders.add(account)
             quote = self._quotes.get(symbol)
             if quote is not None:
@@ -260,7 +260,7 @@ class PaperExchange:
         price = self._price(order)
         if price is None:
             return Refusal(Code.NO_PRICE, f"{order.symbol} has no price yet, so its margin cannot be told")
-        held = ledger.position(order.symbol).quantity
+        held = ledger.quantity(order.symbol)
         worst = self.engine.position(account, order.symbol) + self._waiting(account, order)  # fills of this instant too
         need = self._carry(instrument, abs(worst), price) - self._carry(instrument, abs(held), price)
         need += self.settings.fee(instrument).of(instrument, abs(worst - held), price, Liquidity.TAKER)

@@ -1,10 +1,12 @@
 """Instruments, facts and ledgers in short, for the tests of this folder."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from brokers.instruments import Instrument, Kind
-from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark, Marking
+from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark, Marking, RateMissing
+from brokers.ledger.scaling import subtract, total
 from brokers.model import Fill
 from brokers.sides import Side
 
@@ -58,8 +60,35 @@ def flow(id_: str, kind: FlowKind, amount: Any, currency: str = "USD", **more: A
 
 
 def holds(ledger: Ledger) -> bool:
-    """Whether the money identity holds in every currency."""
-    return all(identity.holds for identity in ledger.identity())
+    """Whether the money identity holds in every currency, and the summary is the sum of the statements."""
+    return all(identity.holds for identity in ledger.identity()) and _sums_up(ledger)
+
+
+def _sums_up(ledger: Ledger) -> bool:
+    try:
+        lines = ledger.converted_statements()
+    except RateMissing:
+        return _refuses(ledger.summary)
+    summary = ledger.summary()
+    told = {
+        "cash": summary.cash,
+        "equity": summary.equity,
+        "realised": summary.realised,
+        "unrealised": summary.unrealised,
+        "fees": summary.fees,
+        "initial": summary.margin.initial,
+        "maintenance": summary.margin.maintenance,
+        "tied": subtract(summary.equity, summary.buying_power),
+    }
+    return all(figure == total(getattr(line, name).amount for line in lines) for name, figure in told.items())
+
+
+def _refuses(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except RateMissing:
+        return True
+    return False
 
 
 def of(*values: Any) -> tuple[Any, ...]:
