@@ -14,12 +14,15 @@ from collections.abc import Sequence
 
 import attrs
 
+from brokers.account_books import AccountBooks, books_name
 from brokers.account_manager import AccountManager
 from brokers.connection import Connection
 from brokers.market import Bar, Interval
 from brokers.market_data import MarketDataSource
 from brokers.model import AccountSummary, Change, Order, OrderGroup, OrderReport, Position
-from runtime import Child, Name, Ref
+from brokers.order_log import OrderLog
+from brokers.reconciliation import Policy
+from runtime import Backoff, Child, Name, Ref
 
 Account = Ref[AccountManager] | Name[AccountManager]
 Source = Ref[MarketDataSource] | Name[MarketDataSource]
@@ -94,7 +97,19 @@ class Broker(Connection):
         """Ends one subscription; the stream ends with the last; raises BrokerError."""
         await source.call(MarketDataSource.unsubscribe, symbol)
 
-    # What a session is built of.
+    # What a connection and its sessions are built of.
+
+    def account_books(
+        self, account: str, *, log: OrderLog | None = None, policy: Policy | None = None
+    ) -> Child[AccountBooks]:
+        """The child that keeps an account's books, outside all sessions; raises Unsupported."""
+        self.need_orders()
+        return Child(
+            f"books-{account}",
+            lambda: AccountBooks(self, account, log=log, policy=policy),
+            name=books_name(self.name, account),
+            backoff=Backoff(first=0.1, most=15),
+        )
 
     def account_manager(
         self, account: str, *, session: str | None = None, epoch: int = 0, name: str | None = None

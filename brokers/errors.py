@@ -12,6 +12,7 @@
     │   ├── InvalidOrder       by brokers.validation       invalid_order
     │   ├── RiskRefused        by our own limits           risk_limit_exceeded daily_loss_limit
     │   └── DuplicateKey       the key is known: look up   duplicate_key
+    ├── NotRecorded            our journal failed          not_recorded
     └── NoClearAnswer          none, or none to trust      timeout api_error unknown
 
 The second axis is `certainty`: DEFINITE means that the request had no effect, UNKNOWN that it may have had
@@ -52,6 +53,7 @@ class Code(enum.Enum):
     RISK_LIMIT_EXCEEDED = "risk_limit_exceeded"
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     DUPLICATE_KEY = "duplicate_key"
+    NOT_RECORDED = "not_recorded"
     TIMEOUT = "timeout"
     API_ERROR = "api_error"
     UNKNOWN = "unknown"
@@ -102,6 +104,7 @@ _ADVICE: Final = {
     Code.RISK_LIMIT_EXCEEDED: Advice.CORRECT,
     Code.DAILY_LOSS_LIMIT: Advice.CALL_HUMAN,
     Code.DUPLICATE_KEY: Advice.LOOK_UP,
+    Code.NOT_RECORDED: Advice.CALL_HUMAN,
     Code.TIMEOUT: Advice.RETRY,
     Code.API_ERROR: Advice.RETRY,
     Code.UNKNOWN: Advice.CALL_HUMAN,
@@ -236,6 +239,13 @@ class DuplicateKey(OrderRefused):
 
 
 @attrs.frozen
+class NotRecorded(BrokerError):
+    """Our own journal could not take a request, so nothing was sent."""
+
+    codes = frozenset({Code.NOT_RECORDED})
+
+
+@attrs.frozen
 class NoClearAnswer(BrokerError):
     """No answer, or none that can be trusted; for a mere question set `certainty` to DEFINITE."""
 
@@ -255,6 +265,7 @@ _CLASS_OF: Final[dict[Code, type[BrokerError]]] = {
         InvalidOrder,
         RiskRefused,
         DuplicateKey,
+        NotRecorded,
         NoClearAnswer,
     )
     for code in kind.codes

@@ -74,6 +74,10 @@ class OrderGateway(Protocol):
         """Asks for the end of a live order."""
         ...
 
+    async def order(self, account: str, key: str, broker_order_id: str | None) -> OrderReport | None:
+        """One order, open or finished, asked for by its key; None where there is no such; raises BrokerError."""
+        ...
+
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
         """The orders that live at the broker; raises BrokerError."""
         ...

@@ -179,6 +179,15 @@ class Ledger:
         book = self._books.get(symbol)
         return ZERO if book is None else quantity_of(book.net, book.measure)
 
+    def session_quantity(self, symbol: str, session: str | None) -> Decimal:
+        """A session's share of the net quantity, 0 if it never traded."""
+        book = self._books.get(symbol)
+        return ZERO if book is None else quantity_of(book.shares.get(session, EMPTY), book.measure)
+
+    def symbols(self) -> tuple[str, ...]:
+        """What was ever traded, in order."""
+        return tuple(sorted(self._books))
+
     def positions(self) -> tuple[Position, ...]:
         """All net positions that were ever opened, by symbol."""
         return tuple(report.position(self.account, symbol) for symbol in sorted(self.account.books))

@@ -6,7 +6,7 @@ A paper broker is a type of its own, not a flag of a live one: it has no credent
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -31,6 +31,7 @@ from brokers.keys import BASE62
 from brokers.listing import BrokerPlan
 from brokers.market import MarketEvent, MarketStatus
 from brokers.model import GroupKind, OrderType, TimeInForce
+from brokers.order_log import MemoryLog, OrderLog
 from brokers.paper.exchange import BROKER, PaperExchange
 from brokers.paper.feed import PaperFeed
 from brokers.paper.hub import Hub
@@ -86,8 +87,11 @@ async def open_paper(
     recording: Iterable[MarketEvent] | None = None,
     catalogue: Catalogue | None = None,
     name: str = BROKER,
+    logs: Callable[[str], OrderLog] = lambda _: MemoryLog(),
 ) -> Broker:
     """Starts a paper broker at the top of the runtime and returns its facade; `recording` replaces the market.
+
+    `logs` keeps the facts of each account; by default they are lost with the process, as the accounts themselves are.
 
     Raises StartFailed, SymbolError or LookupError for symbols that are not in the catalogue.
     """
@@ -112,7 +116,7 @@ async def open_paper(
         backoff=Backoff(first=0.05, most=1),
     )
     await runtime.start(Supervisor([child], max_restarts=10, within=10), f"{name}-connection")
-    return Broker(
+    broker = Broker(
         capability=CAPABILITY,
         symbols=paper_symbols(catalogue.table, source.instruments),
         catalogue=catalogue,
@@ -120,6 +124,9 @@ async def open_paper(
         orders=PaperOrders(venue, exchange, hub),
         feed=PaperFeed(venue, source, hub, runtime.world.threads),
     )
+    books = [broker.account_books(account, log=logs(account)) for account in exchange.accounts]
+    await runtime.start(Supervisor(books, max_restarts=10, within=10), f"{name}-books")
+    return broker
 
 
 PLAN = BrokerPlan(BROKER, CAPABILITY, open_paper, PaperSettings)

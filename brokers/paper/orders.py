@@ -56,6 +56,11 @@ class PaperOrders:
         except CallError as error:
             return Unknown(broker_error(BROKER, Code.TIMEOUT, str(error), certainty=Certainty.UNKNOWN))
 
+    async def order(self, account: str, key: str, broker_order_id: str | None) -> OrderReport | None:
+        """One order, as far as the venue remembers."""
+        await need_line(self._venue, account)
+        return self._exchange.engine.order(account, key)
+
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
         """The orders that live at the venue."""
         await need_line(self._venue, account)

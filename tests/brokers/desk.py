@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
-from brokers.account_manager import AccountManager, account_topic
+from brokers.account_books import AccountBooks, account_topic, books_name
+from brokers.account_manager import AccountManager
 from brokers.broker import Broker
 from brokers.market import Quote
 from brokers.market_data import MarketDataSource
@@ -58,6 +59,10 @@ class Desk:
         cell: Any = self.broker.orders._venue.cell()
         actor: PaperVenue = cell.actor
         return actor
+
+    @property
+    def books(self) -> Name[AccountBooks]:
+        return self.runtime.name(books_name("paper", "paper-1"), AccountBooks)
 
     @property
     def manager(self) -> AccountManager:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from brokers.account_books import AccountBooks
 from brokers.account_manager import AccountManager
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
 from brokers.gateway import AccountNews, LinkNews, OrderNews
@@ -169,19 +170,86 @@ def test_doubt_is_reported_not_raised_and_ends_when_the_broker_shows_the_order()
     at_the_desk(play)
 
 
-def test_doubt_stays_while_the_broker_does_not_show_the_order() -> None:
+def test_R24_doubt_ends_by_proof_of_absence_and_not_before_the_quiet_time() -> None:
+    async def play(desk: Desk) -> None:
+        async def vanish(_: Order) -> Outcome:
+            return unknown()
+
+        orders = desk.broker.capability.orders
+        assert orders is not None
+        quiet = orders.quiet_ns / 1e9
+        sent = place_by(desk, vanish)
+        order = desk.order()
+        assert (await desk.submit(order)).state is OrderState.UNKNOWN
+        assert (await desk.account.call(AccountManager.statistics)).unknown_orders == 1
+        await trio.sleep(quiet - 0.1)
+        assert (await desk.report(order)).state is OrderState.UNKNOWN
+        await trio.sleep(10.2)
+        assert (await desk.report(order)).state is OrderState.REJECTED
+        assert order.key in desk.manager.desk.watched, "it is looked out for"
+        assert len(sent) == 1
+
+    at_the_desk(play)
+
+
+def test_an_equal_order_is_refused_while_the_first_is_in_doubt() -> None:
     async def play(desk: Desk) -> None:
         async def vanish(_: Order) -> Outcome:
             return unknown()
 
         sent = place_by(desk, vanish)
-        order = desk.order()
-        assert (await desk.submit(order)).state is OrderState.UNKNOWN
-        await trio.sleep(3600)
-        assert (await desk.report(order)).state is OrderState.UNKNOWN
-        assert len(sent) == 1
-        statistics = await desk.account.call(AccountManager.statistics)
-        assert statistics.unknown_orders == 1
+        await desk.submit(desk.order())
+        with pytest.raises(OrderRefused, match="an equal order is in doubt"):
+            await desk.submit(desk.order())
+        await desk.submit(desk.order(Side.SELL))
+        assert len(sent) == 2
+
+    at_the_desk(play)
+
+
+def test_a13_a_cancel_before_the_answer_is_sent_once_after_it() -> None:
+    async def play(desk: Desk) -> None:
+        venue = PaperOrders.place
+        cancels: list[str] = []
+
+        async def slow(order: Order) -> Outcome:
+            await trio.sleep(3)
+            assert isinstance(desk.broker.orders, PaperOrders)
+            return await venue(desk.broker.orders, "paper-1", order)
+
+        place_by(desk, slow)
+        cancel = desk.broker.orders.cancel  # type: ignore[union-attr]  # a paper desk takes orders
+
+        async def counted(account: str, key: str, broker_order_id: str | None) -> Outcome:
+            cancels.append(key)
+            return await cancel(account, key, broker_order_id)
+
+        desk.broker.orders.cancel = counted  # type: ignore[method-assign,union-attr]  # to count what is sent
+        order = desk.order(limit_price="6700")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.submit, order)
+            await trio.sleep(1)
+            for _ in range(2):
+                assert (await desk.broker.cancel_order(desk.account, order.key)).state is OrderState.PENDING_NEW
+            assert cancels == []
+        await trio.sleep(0.1)
+        assert cancels == [order.key]
+        assert (await desk.report(order)).state is OrderState.CANCELED
+
+    at_the_desk(play)
+
+
+def test_e15_two_cancels_within_ten_milliseconds_are_one_request() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(limit_price="6700")
+        await desk.submit(order)
+        before = (await desk.account.call(AccountManager.statistics)).requests
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.broker.cancel_order, desk.account, order.key)
+            nursery.start_soon(desk.broker.cancel_order, desk.account, order.key)
+        assert (await desk.account.call(AccountManager.statistics)).requests == before
+        await trio.sleep(0.1)
+        assert (await desk.report(order)).state is OrderState.CANCELED
 
     at_the_desk(play)
 
@@ -220,10 +288,10 @@ def test_I05_a_fill_that_is_told_twice_is_booked_once() -> None:
         await trio.sleep(0.1)
         (fill,) = desk.exchange.fills_since("paper-1", 0)
         for _ in range(3):
-            desk.account.cast(AccountManager.hear, OrderNews("paper-1", order.key, "1", Filled(fill), fill.time_ns))
+            desk.books.cast(AccountBooks.hear, OrderNews("paper-1", order.key, "1", Filled(fill), fill.time_ns))
         (position,) = await desk.broker.account_positions(desk.account)
         assert position.quantity == 3
-        assert (await desk.account.call(AccountManager.statistics)).fills == 1
+        assert (await desk.books.call(AccountBooks.statistics)).fills == 1
 
     at_the_desk(play)
 
@@ -321,13 +389,13 @@ def test_a_bracket_is_one_object_and_its_exits_never_both_fill() -> None:
 
 def test_memory_stays_bounded_by_the_finished_orders_that_are_kept() -> None:
     async def play(desk: Desk) -> None:
-        manager = desk.manager
-        manager.keep_finished = 5
+        books = desk.manager.desk
+        books._keep_finished = 5
         for number in range(20):
             await desk.submit(desk.order(Side.BUY if number % 2 else Side.SELL))
             await trio.sleep(0.01)
         assert len(await desk.broker.account_orders(desk.account)) == 5
-        assert len(manager.by_broker_id) == 5
+        assert len(books.by_broker_id) == 5
 
     at_the_desk(play)
 

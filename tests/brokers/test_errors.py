@@ -18,6 +18,7 @@ from brokers.errors import (
     DuplicateKey,
     InvalidOrder,
     NoClearAnswer,
+    NotRecorded,
     OrderRefused,
     Problem,
     RateLimited,
@@ -57,6 +58,7 @@ CLASSES = [
     InvalidOrder,
     RiskRefused,
     DuplicateKey,
+    NotRecorded,
     NoClearAnswer,
 ]
 

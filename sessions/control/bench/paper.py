@@ -8,7 +8,8 @@ from time import perf_counter
 import attrs
 import trio
 
-from brokers.account_manager import AccountManager, account_topic
+from brokers.account_books import account_topic
+from brokers.account_manager import AccountManager
 from brokers.market import Quote
 from brokers.matching import VenueRules
 from brokers.model import Fill, Order, OrderType

@@ -7,6 +7,7 @@ import attrs
 import pytest
 import trio
 
+from brokers.account_books import AccountBooks
 from brokers.errors import BrokerError, ConnectionFailed
 from brokers.gateway import AccountNews, LinkNews, News, OrderNews
 from brokers.market import Interval, Quote
@@ -433,14 +434,18 @@ def test_a_contract_is_settled_when_its_last_session_closes() -> None:
 LAST_DAY = 1_773_999_000_000_000_000  # Friday 2026-03-20, 9:30 in New York
 
 
-def test_the_manager_hears_of_a_liquidation_by_the_accounts_view() -> None:
+def test_a_liquidation_is_an_external_order_that_the_books_adopt() -> None:
     async def play(desk: Desk) -> None:
         await desk.submit(desk.order(Side.BUY, 4))
         await trio.sleep(2)
         desk.quote("6700", "6700.25")
-        await trio.sleep(0.1)
-        view = desk.manager.view
-        assert view is not None
-        assert [position.quantity for position in view.positions] == [0]
+        await trio.sleep(12)
+        (net,) = await desk.books.call(AccountBooks.positions)
+        assert net.quantity == 0
+        strangers = [
+            report for report in await desk.books.call(AccountBooks.orders) if report.order.key.startswith("external")
+        ]
+        assert [(report.order.side, report.filled) for report in strangers] == [(Side.SELL, Decimal(4))]
+        assert (await desk.books.call(AccountBooks.agreed)).agreed
 
     at_the_desk(play)

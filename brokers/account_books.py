@@ -1,0 +1,335 @@
+"""AccountBooks, one actor an account, outside the sessions: the broker's truth, reconciled with what we believe.
+
+It listens to the account's news, folds them into the desk and asks the broker for everything at the start, after
+each reconnect and on a poll. Nothing here writes to a broker. A session's account manager works on the same desk, and
+hears on its own topic what became of its orders.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import attrs
+
+from brokers import reconciliation as found
+from brokers.account_desk import KEEP_FINISHED, AccountDesk
+from brokers.capability import SECOND_NS
+from brokers.connection import Connection
+from brokers.errors import BrokerError, Code, broker_error
+from brokers.gateway import AccountNews, LinkNews, News, OrderNews
+from brokers.inquiry import Inquiry
+from brokers.instruments import Instrument
+from brokers.ledger import AccountTerms
+from brokers.lifecycle import LifecycleError
+from brokers.model import Fill, OrderReport, Position
+from brokers.order_events import Filled
+from brokers.order_log import MemoryLog, OrderLog
+from brokers.symbols import SymbolError
+from runtime import Actor, MailboxPolicy, Reason, message
+from runtime.calls import Reply
+from runtime.errors import MailboxFull
+
+OVERLAP_NS = 60 * SECOND_NS  # how far before what we know a question reaches, for clocks that differ
+MAX_ROUNDS = 3  # of targeted questions in one go
+
+
+def account_topic(broker: str, account: str, session: str | None) -> tuple[str, str, str, str | None]:
+    """Where a session's order reports, fills and account views are published."""
+    return ("account", broker, account, session)
+
+
+def books_name(broker: str, account: str) -> tuple[str, str, str]:
+    """The name of an account's books in the registry."""
+    return ("books", broker, account)
+
+
+@attrs.frozen
+class Agreement:
+    """What the last reconciliation came to, told to every session of the account when it changes."""
+
+    agreed: bool
+    escalated: tuple[str, ...]  # keys of orders that wait for a person
+    alerts: tuple[found.Alert, ...]  # those that are new
+    time_ns: int
+
+
+@attrs.frozen
+class BooksStatistics:
+    """How one account's books do."""
+
+    reconciled: bool
+    cycles: int
+    failed_questions: int
+    open_orders: int
+    unknown_orders: int
+    external_orders: int
+    fills: int
+    watched: int
+    problems: int
+    last_problem: str
+
+
+class AccountBooks(Actor):
+    """The books of one account of one broker."""
+
+    expects = (BrokerError, LifecycleError, found.CannotResolve)
+    mailbox = MailboxPolicy(capacity=100_000)
+
+    def __init__(
+        self,
+        connection: Connection,
+        account: str,
+        *,
+        log: OrderLog | None = None,
+        policy: found.Policy | None = None,
+        keep_finished: int = KEEP_FINISHED,
+    ) -> None:
+        self.connection = connection
+        self.gateway = connection.need_orders()
+        self.account = account
+        self.log: OrderLog = log or MemoryLog()
+        self.policy = policy or found.Policy()
+        self.keep_finished = keep_finished
+        self.notes = found.Notes()
+        self.agreement = Agreement(False, (), (), 0)
+        self.view: AccountNews | None = None
+        self.link_up = True
+        self.cycles = 0
+        self.sessions: dict[str | None, None] = {}
+        self.inquiry: Inquiry
+        self.desk: AccountDesk
+        self._starting = True
+        self._started_ns = 0
+        self._cycling = False
+        self._again = False
+        self._rounds = 0
+        self._asks: tuple[found.Ask, ...] = ()
+        self._read_wall_ns = 0  # up to when fills and orders are known to be complete
+        self._waiting: list[Reply] = []
+        self._leave: Callable[[], None] | None = None
+
+    async def on_start(self) -> None:
+        """Listens first, then folds the log, then asks: what happens in between is heard twice rather than never."""
+        self._leave = self.gateway.listen(self.account, self._offer)
+        self.inquiry = Inquiry(self.connection, self.account, self.world.clock)
+        summary = await self.inquiry.ask(partial(self.gateway.summary, self.account))
+        self.view = AccountNews(self.account, summary, (), summary.time_ns)
+        terms = AccountTerms(self.connection.name, self.account, summary.currency)
+        self.desk = AccountDesk(
+            terms,
+            self._instrument,
+            self._publish,
+            self.log,
+            self.world.clock,
+            self.policy,
+            keep_finished=self.keep_finished,
+        )
+        self._started_ns = now_ns = self.world.clock.monotonic_ns()
+        for fact in await self.log.load():
+            self.desk.apply(fact, now_ns)
+        for entry in self.desk.entries.values():
+            entry.survived = True
+            entry.in_flight = 0
+        self._read_wall_ns = self.desk.known_wall_ns or self.world.clock.wall_ns()
+        self.every(self.policy.poll_ns / SECOND_NS, AccountBooks.look)
+        self.continue_with(AccountBooks.look)
+
+    async def on_stop(self, reason: Reason) -> None:
+        """Stops listening; orders live on at the broker."""
+        if self._leave is not None:
+            self._leave()
+
+    def _offer(self, news: News) -> None:
+        try:
+            self.ref.cast(AccountBooks.hear, news)
+        except MailboxFull:
+            # News of orders must never be dropped: a new instance asks the broker for everything.
+            self.ref.kill("more news waited than the mailbox holds; the next instance asks the broker anew")
+
+    # Sessions.
+
+    def enlist(self, session: str | None) -> AccountDesk:
+        """The desk for a session's account manager, once a whole reconciliation has been made for it."""
+        self.sessions[session] = None
+        reply = self.defer()
+        self._waiting.append(reply)
+        self.look()
+        later: AccountDesk = reply.later
+        return later
+
+    def dismiss(self, session: str | None) -> None:
+        """A session has ended; its orders and its share stay in the books."""
+        self.sessions.pop(session, None)
+
+    # News.
+
+    def hear(self, news: News) -> None:
+        """Folds one piece of news into the books."""
+        match news:
+            case OrderNews():
+                self._hear_of_order(news)
+            case AccountNews():
+                self.view = news
+                for session in self.sessions:
+                    self._publish(session, news)
+            case LinkNews():
+                self.link_up = news.up
+                for session in self.sessions:
+                    self._publish(session, news)
+                if news.up:
+                    self.look()
+
+    def _hear_of_order(self, news: OrderNews) -> None:
+        key = self.desk.key_of(news.key, news.broker_order_id)
+        if key is not None:
+            self.desk.record(found.OrderEvent(key, news.event))
+        elif isinstance(news.event, Filled):
+            self._hear_of_fill(news.event.fill)
+        else:
+            self.look()
+
+    def _hear_of_fill(self, fill: Fill) -> None:
+        """An execution of an order that we do not know yet."""
+        now = self._now()
+        result = found.heard(self._books(), fill, now, self.connection.capability)
+        self._take(result.events)
+        self.look()
+
+    # Reconciliation.
+
+    def look(self) -> None:
+        """Begins a round of questions, or another one after the round that is under way."""
+        if self._cycling:
+            self._again = True
+            return
+        self._cycling = True
+        self.spawn(self._gather)
+
+    async def _gather(self) -> None:
+        wall_ns = self.world.clock.wall_ns()
+        truth = await self.inquiry.truth(self._since_wall_ns(), self._asks, self._forgotten)
+        if truth.orders is not None and truth.fills is not None:
+            self._read_wall_ns = wall_ns
+        self.ref.cast(AccountBooks.settle, truth)
+
+    def _forgotten(self, report: OrderReport) -> bool:
+        """Whether an order was finished in our books so long ago that they forgot it."""
+        closed = self.desk.closed
+        names = (report.order.key, *report.broker_order_ids)
+        return report.state.final and any(closed.get(name) is not None for name in names)
+
+    def _since_wall_ns(self) -> int:
+        """From when on the lists must be complete: the oldest order in doubt, and what we read last."""
+        doubtful = [entry.sent_wall_ns for entry in self.desk.open.values() if entry.sent_wall_ns]
+        orders = self.connection.capability.orders
+        margin_ns = OVERLAP_NS + (orders.effect_ns if orders is not None else 0) + self.policy.skew_ns
+        return max(min([*doubtful, self._read_wall_ns]) - margin_ns, 0)
+
+    def settle(self, truth: found.Truth) -> None:
+        """Corrects the books by the broker's truth; news that came before it are folded already."""
+        self._cycling = False
+        self.cycles += 1
+        now = self._now()
+        result = found.reconcile(self._books(), truth, now, self.connection.capability)
+        self.notes, self._asks = result.notes, result.asks
+        self._take(result.events)
+        self._forget_watched(now.ns)
+        if truth.complete:
+            self._starting = False
+        self._agree(result)
+        if truth.complete and not (result.asks and self._rounds < MAX_ROUNDS):
+            self._answer_waiting()
+        self._look_again(result)
+
+    def _look_again(self, result: found.Reconciliation) -> None:
+        urgent = bool(result.asks or result.events) and self._rounds < MAX_ROUNDS
+        if self._again or urgent:
+            self._again = False
+            self._rounds = self._rounds + 1 if urgent else 0
+            self.look()
+            return
+        self._rounds = 0
+        wait_ns = result.next_check_ns - self.world.clock.monotonic_ns()
+        if 0 < wait_ns < self.policy.poll_ns:
+            self.send_after(wait_ns / SECOND_NS, AccountBooks.look)
+
+    def _take(self, events: Sequence[found.Event]) -> None:
+        for event in events:
+            self.desk.record(event)
+
+    def _agree(self, result: found.Reconciliation) -> None:
+        escalated = tuple(key for key, entry in self.desk.doubted.items() if entry.escalated)
+        before = self.agreement
+        self.agreement = Agreement(result.agreed, escalated, result.alerts, self.world.clock.wall_ns())
+        if result.alerts or (before.agreed, before.escalated) != (result.agreed, escalated):
+            for session in self.sessions:
+                self._publish(session, self.agreement)
+
+    def _answer_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for reply in waiting:
+            reply.send(self.desk)
+
+    def _forget_watched(self, now_ns: int) -> None:
+        old = [key for key, one in self.desk.watched.items() if now_ns - one.since_ns > self.policy.watch_ns]
+        for key in old:
+            del self.desk.watched[key]
+
+    def _books(self) -> found.Books:
+        return self.desk.books(self.notes, started_ns=self._started_ns, starting=self._starting)
+
+    def _now(self) -> found.Now:
+        clock = self.world.clock
+        return found.Now(clock.monotonic_ns(), clock.wall_ns())
+
+    # A person.
+
+    def resolve(self, key: str, answer: "found.Found | found.Absent", user: str) -> OrderReport:
+        """Takes a person's word for what became of an order in doubt; raises CannotResolve."""
+        now = self._now()
+        self._take(found.resolve(self._books(), key, answer, user, now))
+        self.look()
+        return self.desk.report(self.desk.entries[key])
+
+    # Questions.
+
+    def orders(self) -> tuple[OrderReport, ...]:
+        """All orders of the account in the books, external ones too."""
+        return tuple(map(self.desk.report, self.desk.entries.values()))
+
+    def positions(self) -> tuple[Position, ...]:
+        """The account's net positions by its fills."""
+        return self.desk.ledger.positions()
+
+    @message(control=True)
+    def agreed(self) -> Agreement:
+        """What the last reconciliation came to."""
+        return self.agreement
+
+    def statistics(self) -> BooksStatistics:
+        """Counts of this moment."""
+        entries = self.desk.entries.values()
+        return BooksStatistics(
+            reconciled=self.agreement.agreed,
+            cycles=self.cycles,
+            failed_questions=self.inquiry.failed,
+            open_orders=len(self.desk.open),
+            unknown_orders=len(self.desk.doubted),
+            external_orders=sum(entry.session is None for entry in entries),
+            fills=self.desk.fill_count,
+            watched=len(self.desk.watched),
+            problems=self.desk.problems,
+            last_problem=self.desk.last_problem or self.inquiry.last_failure,
+        )
+
+    def _publish(self, session: str | None, change: object) -> None:
+        self.runtime.topics.publish(account_topic(self.connection.name, self.account, session), change)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        """The instrument of a symbol; raises OrderRefused with symbol_not_found."""
+        connection = self.connection
+        if not connection.symbols.supports_symbol(symbol):
+            raise broker_error(connection.name, Code.SYMBOL_NOT_FOUND, f"no symbol {symbol!r} here")
+        try:
+            return connection.catalogue.instrument(symbol)
+        except (LookupError, SymbolError) as error:
+            raise broker_error(connection.name, Code.SYMBOL_NOT_FOUND, str(error)) from error

@@ -1,0 +1,349 @@
+"""One account's orders, fills and positions as far as they are known, for all sessions that trade in it.
+
+A desk is a fold of facts: `record` notes what just happened in the log and takes it in, `apply` takes in what comes
+from the log. What changed for a session is handed to `tell`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from brokers import reconciliation as found
+from brokers.errors import BrokerError
+from brokers.instruments import Instrument
+from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, RecentIds
+from brokers.lifecycle import LifecycleError, OrderLife, advance
+from brokers.model import Fill, OrderReport
+from brokers.order_events import Busted, Corrected, Event, Filled, Sent
+from brokers.order_log import Abandoned, Attempted, Happening, Intended, OrderFact, OrderLog
+from brokers.reconciliation.books import HoldingKey
+from brokers.reconciliation.events import PROVED_ABSENT
+from brokers.reconciliation.fold import NEVER_SENT
+from runtime.world import Clock
+
+KEEP_FINISHED = 2_000
+CLOSED = 20_000
+
+Tell = Callable[[str | None, OrderReport | Fill], None]
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One order in the books."""
+
+    life: OrderLife
+    session: str | None
+    sent_ns: int = 0  # the last moment at which a request about it can have left
+    sent_wall_ns: int = 0
+    touched_ns: int = 0
+    attempts: int = 0
+    in_flight: int = 0  # requests whose end somebody waits for
+    survived: bool = False
+    escalated: str = ""
+    sketched: bool = False
+    cancel_sent: bool = False
+
+    def claim(self) -> found.Claim:
+        """The entry as reconciliation sees it."""
+        return found.Claim(
+            self.life,
+            self.session,
+            self.sent_ns,
+            self.sent_wall_ns,
+            self.touched_ns,
+            self.attempts,
+            self.in_flight,
+            self.survived,
+            self.life.order.expires_ns,
+            self.escalated,
+            self.sketched,
+        )
+
+
+class KnownFills(AbstractSet[str]):
+    """The ids of the fills that the ledger remembers."""
+
+    def __init__(self, ids: RecentIds) -> None:
+        self._ids = ids
+
+    def __contains__(self, id_: object) -> bool:
+        return isinstance(id_, str) and self._ids.get(id_) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for generation in self._ids.generations():
+            yield from generation
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
+        return frozenset(it)
+
+
+class AccountDesk:
+    """The books of one account."""
+
+    def __init__(
+        self,
+        terms: AccountTerms,
+        instruments: Callable[[str], Instrument],
+        tell: Tell,
+        log: OrderLog,
+        clock: Clock,
+        policy: found.Policy,
+        *,
+        keep_finished: int = KEEP_FINISHED,
+    ) -> None:
+        """`instruments` finds the instrument of a symbol, or raises LookupError or BrokerError."""
+        self.broker, self.account = terms.broker, terms.account
+        self.instruments: dict[str, Instrument] = {}
+        self.fill_ids = RecentIds()
+        self.ledger = Ledger(terms, self.instruments, fills=self.fill_ids)
+        self.log, self.clock, self.policy = log, clock, policy
+        self.entries: dict[str, Entry] = {}
+        self.open: dict[str, Entry] = {}  # those that are not finished
+        self.doubted: dict[str, Entry] = {}  # those whose state is UNKNOWN
+        self.by_broker_id: dict[str, str] = {}
+        self.watched: dict[str, found.Watched] = {}
+        self.inferred: dict[str, Fill] = {}
+        self.finished: deque[str] = deque()
+        self.closed = RecentIds(CLOSED)  # keys and broker ids of finished orders that are no longer in the books
+        self.moved_ns: dict[str, int] = {}  # when a symbol's position last moved
+        self.known_wall_ns = 0  # of the latest fact
+        self.fill_count = 0
+        self.problems = 0
+        self.last_problem = ""
+        self._instrument = instruments
+        self._tell = tell
+        self._keep_finished = keep_finished
+
+    # The fold.
+
+    def record(self, what: Happening) -> None:
+        """Takes in what just happened and notes it; what changes nothing is not noted."""
+        clock = self.clock
+        if type(what) is found.OrderEvent:
+            try:
+                if self.happen(what.key, what.event, clock.monotonic_ns()):
+                    self.log.note(OrderFact(clock.wall_ns(), what))
+            except (LifecycleError, LedgerError, BrokerError) as error:
+                self.problem(error)
+            return
+        fact = OrderFact(clock.wall_ns(), what)
+        self.log.note(fact)
+        self.apply(fact, clock.monotonic_ns())
+
+    def ask(self, key: str, event: Event) -> None:
+        """Records a request of ours; raises LifecycleError where the order's state forbids it."""
+        if self.happen(key, event, self.clock.monotonic_ns()):
+            self.log.note(OrderFact(self.clock.wall_ns(), found.OrderEvent(key, event)))
+
+    def apply(self, fact: OrderFact, now_ns: int) -> None:
+        """Takes in a fact; one that does not fit what is known is a problem and changes nothing else."""
+        self.known_wall_ns = max(self.known_wall_ns, fact.wall_ns)
+        try:
+            self._apply(fact.what, now_ns, fact.wall_ns)
+        except (LifecycleError, LedgerError, BrokerError) as error:
+            self.problem(error)
+
+    def _apply(self, what: Any, now_ns: int, wall_ns: int) -> None:
+        match what:
+            case found.OrderEvent(key, event):
+                self.happen(key, event, now_ns)
+            case Intended(_, session):
+                for order in what.orders:
+                    entry = Entry(OrderLife(order), session, touched_ns=now_ns)
+                    self.entries[order.key] = self.open[order.key] = entry
+            case Attempted(keys, number):
+                for key in keys:
+                    self._attempt(self.entries[key], number, now_ns, wall_ns)
+            case Abandoned(keys):
+                for key in keys:
+                    self._drop(key)
+            case _:
+                self._apply_found(what, now_ns, wall_ns)
+
+    def _apply_found(self, what: found.Event, now_ns: int, wall_ns: int) -> None:
+        match what:
+            case found.Adopted(_, life, session, _, sketched):
+                self._admit(life, session, now_ns, wall_ns, sketched=sketched)
+            case found.LateAcceptance(key, life, session):
+                self.watched.pop(key, None)
+                self._admit(life, session, now_ns, wall_ns)
+            case found.NotAccepted(key):
+                entry = self.entries[key]
+                self.watched[key] = found.Watched(entry.life.order, entry.session, now_ns, entry.sent_wall_ns)
+                self.happen(key, PROVED_ABSENT, now_ns)
+            case found.NeverSent(key):
+                self.happen(key, NEVER_SENT, now_ns)
+            case found.Escalated(key, why):
+                self.entries[key].escalated = why
+            case found.Resolved():
+                pass  # for the record: the decision follows as a fact of its own
+            case _:
+                self._apply_to_ledger(what, now_ns)
+
+    def _apply_to_ledger(self, what: Any, now_ns: int) -> None:
+        match what:
+            case found.ExternalFill(fill):
+                self._book(fill, fill.session, now_ns)
+            case found.InferredFill(fill) | found.PositionCorrected(fill):
+                self.inferred[fill.id] = fill
+                self._book(fill, fill.session, now_ns)
+            case found.Superseded(correction):
+                self.inferred.pop(correction.original.id, None)
+                if correction.replacement is not None:
+                    self.inferred[correction.replacement.id] = correction.replacement
+                self.moved_ns[correction.original.symbol] = now_ns
+                self.ledger.correct(correction)
+
+    def happen(self, key: str, event: Event, now_ns: int) -> bool:
+        """Folds an event into an order's life; False where it changes nothing; raises LifecycleError, LedgerError."""
+        entry = self.entries[key]
+        before = entry.life
+        life = advance(before, event)
+        if life is before or (life.facts and life == before):
+            return False
+        entry.life = life
+        entry.touched_ns = now_ns
+        ids = life.broker_order_ids
+        if ids is not before.broker_order_ids:
+            for broker_order_id in ids[len(before.broker_order_ids) :]:
+                self.by_broker_id[broker_order_id] = key
+        kind = type(event)
+        if kind is Filled:
+            self._book(event.fill, entry.session, now_ns)  # type: ignore[union-attr]  # the kind was asked for
+        elif kind is Corrected or kind is Busted:
+            self._correct(entry, before, event)  # type: ignore[arg-type]  # the kind was asked for
+        state = life.state
+        if life.uncertain:
+            self.doubted[key] = entry
+        elif before.uncertain:
+            self.doubted.pop(key, None)
+            entry.escalated = ""
+        self._tell(entry.session, self.report(entry))
+        if state.final and key in self.open:
+            self._finish(key)
+        return True
+
+    def _attempt(self, entry: Entry, number: int, now_ns: int, wall_ns: int) -> None:
+        entry.life = advance(entry.life, Sent())
+        entry.attempts = number
+        entry.sent_ns = entry.touched_ns = now_ns
+        entry.sent_wall_ns = entry.sent_wall_ns or wall_ns
+
+    def _admit(
+        self, life: OrderLife, session: str | None, now_ns: int, wall_ns: int, *, sketched: bool = False
+    ) -> None:
+        key = life.order.key
+        self.entries[key] = entry = Entry(life, session, now_ns, wall_ns, now_ns, 1, sketched=sketched)
+        self.by_broker_id.update(dict.fromkeys(life.broker_order_ids, key))
+        self._tell(session, self.report(entry))
+        if life.state.final:
+            self._finish(key)
+        else:
+            self.open[key] = entry
+
+    def _book(self, fill: Fill, session: str | None, now_ns: int) -> None:
+        if fill.session != session:
+            fill = attrs.evolve(fill, session=session)
+        self.instrument(fill.symbol)
+        if self.ledger.apply(fill) is not None:
+            self.fill_count += 1
+            self.moved_ns[fill.symbol] = now_ns
+            self._tell(session, fill)
+
+    def _correct(self, entry: Entry, before: OrderLife, event: Corrected | Busted) -> None:
+        """Takes a fill back in the ledger, and books what stands for it now."""
+        was = before.executions.by_id.get(event.execution_id)
+        if was is None:
+            return
+        order, session = entry.life.order, entry.session
+        replacement = None
+        if isinstance(event, Corrected):
+            new_id = event.fill.id if event.fill.id != event.execution_id else f"{event.execution_id}/restated"
+            replacement = attrs.evolve(event.fill, id=new_id, session=session)
+        time_ns = replacement.time_ns if replacement is not None else entry.touched_ns
+        original = Fill(
+            event.execution_id, self.broker, self.account, order.symbol, order.side, was.quantity, was.price, time_ns,
+            session=session,
+        )  # fmt: skip
+        self.ledger.correct(Correction(f"{event.execution_id}/taken back", original, replacement, time_ns))
+
+    def _drop(self, key: str) -> None:
+        self.entries.pop(key, None)
+        self.open.pop(key, None)
+        self.doubted.pop(key, None)
+
+    def _finish(self, key: str) -> None:
+        self.open.pop(key, None)
+        self.finished.append(key)
+        while len(self.finished) > self._keep_finished:
+            oldest = self.finished.popleft()
+            entry = self.entries.pop(oldest, None)
+            if entry is None:
+                continue
+            self.closed.remember(oldest, (entry.touched_ns,))
+            for broker_order_id in entry.life.broker_order_ids:
+                self.by_broker_id.pop(broker_order_id, None)
+                self.closed.remember(broker_order_id, (entry.touched_ns,))
+
+    def problem(self, error: Exception) -> None:
+        """Counts something that could not be taken in."""
+        self.problems += 1
+        self.last_problem = str(error)
+
+    # Questions.
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument of a symbol; raises what the finder raises."""
+        known = self.instruments.get(symbol)
+        if known is None:
+            self.instruments[symbol] = known = self._instrument(symbol)
+        return known
+
+    def quantity(self, symbol: str, session: str | None) -> Decimal:
+        """What a session holds of a symbol, by its own fills."""
+        return self.ledger.session_quantity(symbol, session)
+
+    def report(self, entry: Entry) -> OrderReport:
+        """What is known of an order now."""
+        return entry.life.report(self.account, self.clock.wall_ns())
+
+    def key_of(self, key: str | None, broker_order_id: str | None) -> str | None:
+        """The order that a broker's word is about, None for one that is not in the books."""
+        if key is not None and key in self.entries:
+            return key
+        return self.by_broker_id.get(broker_order_id or "")
+
+    def books(self, notes: found.Notes, *, started_ns: int, starting: bool) -> found.Books:
+        """Everything as reconciliation sees it."""
+        return found.Books(
+            broker=self.broker,
+            account=self.account,
+            instruments=self.instruments,
+            claims={key: entry.claim() for key, entry in self.entries.items()},
+            holdings=self._holdings(),
+            known_fills=KnownFills(self.fill_ids),
+            watched=dict(self.watched),
+            inferred=dict(self.inferred),
+            policy=self.policy,
+            notes=notes,
+            started_ns=started_ns,
+            starting=starting,
+        )
+
+    def _holdings(self) -> Mapping[HoldingKey, found.Holding]:
+        holdings: dict[HoldingKey, found.Holding] = {}
+        for position in self.ledger.positions():
+            shares: dict[str | None, Decimal] = {
+                share.session: share.position.quantity for share in self.ledger.session_positions(position.symbol)
+            }
+            moved_ns = self.moved_ns.get(position.symbol, 0)
+            holdings[position.symbol, None] = found.Holding(position.quantity, position.average_price, shares, moved_ns)
+        return holdings

@@ -1,0 +1,89 @@
+"""What is kept of an account's orders: facts in the order in which they became known; its books are their fold.
+
+Facts are noted as they happen and are durable soon. `sync` is the write-ahead: nothing of an order may leave the
+process before it has returned. What the broker said need not be waited for, because it can be asked for again.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import attrs
+
+from brokers import reconciliation
+from brokers.model import Order, OrderGroup
+
+
+@attrs.frozen
+class Intended:
+    """An order or a group is to be sent; nothing has left the process."""
+
+    request: Order | OrderGroup
+    session: str | None
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The order, or the orders of the group."""
+        return (self.request,) if isinstance(self.request, Order) else self.request.orders
+
+
+@attrs.frozen
+class Attempted:
+    """From now on the first byte of a request to place these orders may have left."""
+
+    keys: tuple[str, ...]
+    number: int
+
+
+@attrs.frozen
+class Abandoned:
+    """The attempt had no effect, and no other follows: the orders are taken out of the books."""
+
+    keys: tuple[str, ...]
+    why: str
+
+
+Happening = Intended | Attempted | Abandoned | reconciliation.Event
+
+
+@attrs.frozen
+class OrderFact:
+    """One thing that became known, and when."""
+
+    wall_ns: int
+    what: Happening
+
+
+class OrderLog(Protocol):
+    """Where one account's facts are kept, in the order in which they are noted."""
+
+    async def load(self) -> Iterable[OrderFact]:
+        """All facts so far, oldest first."""
+        ...
+
+    def note(self, fact: OrderFact) -> None:
+        """Keeps a fact; it is durable soon, and never waits."""
+        ...
+
+    async def sync(self) -> None:
+        """Returns when all that was noted before is durable; raises brokers.errors.NotRecorded."""
+        ...
+
+
+class MemoryLog:
+    """A log that lives as long as its owner: for books that need not survive the process."""
+
+    def __init__(self, *, keep: bool = False) -> None:
+        """`keep` holds the facts for whoever opens the books again, at the price of growing without bound."""
+        self.facts: list[OrderFact] | None = [] if keep else None
+
+    async def load(self) -> Iterable[OrderFact]:
+        """What was kept."""
+        return tuple(self.facts or ())
+
+    def note(self, fact: OrderFact) -> None:
+        """Keeps a fact, if any are kept."""
+        if self.facts is not None:
+            self.facts.append(fact)
+
+    async def sync(self) -> None:
+        """Memory is as durable as it gets."""

@@ -1,0 +1,238 @@
+"""Executions: each is booked once, on the order that it belongs to, and takes the place of what was made up for it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import attrs
+
+from brokers.instruments import EXACT
+from brokers.ledger import Correction
+from brokers.lifecycle import LifecycleError, OrderLife, advance
+from brokers.model import Fill, Order, OrderType
+from brokers.order_events import Acknowledged, Filled
+from brokers.reconciliation.books import Claim
+from brokers.reconciliation.draft import Draft, unresolved
+from brokers.reconciliation.events import (
+    Adopted,
+    Concern,
+    ExternalFill,
+    InferredFill,
+    LateAcceptance,
+    OrderEvent,
+    Superseded,
+    made_up_id,
+)
+from brokers.reconciliation.matching import external_key
+from brokers.reconciliation.prices import quotient
+
+_ZERO = Decimal(0)
+
+
+def hear(draft: Draft, fill: Fill) -> None:
+    """Books one execution wherever it belongs; one that is known, or repeats its legs, changes nothing."""
+    if draft.fold.knows(fill.id) or fill.symbol in draft.truth.combos:
+        return
+    claim = _revived(draft, fill) if fill.order_key in draft.fold.watched else _claim_of(draft, fill)
+    if claim is None:
+        _external(draft, fill)
+    elif claim.life.order.symbol != fill.symbol and claim.life.order.symbol in draft.truth.combos:
+        _supersede(draft, fill)
+        draft.emit(ExternalFill(attrs.evolve(fill, session=claim.session)))
+    else:
+        _of_order(draft, claim, fill)
+    if draft.fold.knows(fill.id):
+        draft.disagree(fill.symbol, draft.now.ns)  # to be compared with positions that are read from now on
+
+
+def _of_order(draft: Draft, claim: Claim, fill: Fill) -> None:
+    try:
+        after = advance(claim.life, Filled(fill))
+    except LifecycleError as error:
+        _put_aside(draft, fill, str(error))
+        return
+    if claim.life.order.quantity < fill.quantity and not claim.sketched:
+        _put_aside(draft, fill, f"{fill.quantity} in one execution of an order for {claim.life.order.quantity}")
+        return
+    _supersede_of_order(draft, claim.key, after)
+    _supersede(draft, fill)
+    draft.fits(claim.key, Filled(fill))
+
+
+def _put_aside(draft: Draft, fill: Fill, why: str) -> None:
+    draft.agreed = False
+    draft.alert(Concern.QUARANTINED, f"execution {fill.id}", f"{why}; put aside; look at the broker's own screen")
+
+
+def _claim_of(draft: Draft, fill: Fill) -> Claim | None:
+    if fill.order_key in draft.claims:
+        return draft.claims[fill.order_key]
+    key = draft.by_broker_id.get(fill.broker_order_id or "")
+    if key is None:
+        return None
+    claim = draft.claims[key]
+    order = claim.life.order
+    ours = (order.symbol, order.side) == (fill.symbol, fill.side) or order.symbol in draft.truth.combos
+    in_time = fill.time_ns >= claim.sent_wall_ns - draft.books.policy.skew_ns
+    return claim if ours and (in_time or claim.session is None) else None
+
+
+def _revived(draft: Draft, fill: Fill) -> Claim:
+    """The order of a fill that proves that the order was not absent."""
+    watched = draft.fold.watched[fill.order_key or ""]
+    life = advance(OrderLife(watched.order), Acknowledged(broker_order_id=fill.broker_order_id))
+    revive(draft, life, watched.session, watched.sent_wall_ns)
+    return draft.claims[watched.order.key]
+
+
+def revive(draft: Draft, life: OrderLife, session: str | None, wall_ns: int) -> None:
+    """Brings an order that was held for dead back into the books."""
+    key = life.order.key
+    draft.adopt(LateAcceptance(key, life, session, wall_ns, draft.books.policy.remedy), key)
+    draft.alert(Concern.LATE_ACCEPTANCE, f"order {key}", f"lives at the broker; {draft.books.policy.remedy.value}")
+
+
+def _external(draft: Draft, fill: Fill) -> None:
+    if _may_be_ours(draft, fill):
+        draft.disagree(fill.symbol)
+        return
+    fill = attrs.evolve(fill, session=_owner_of(draft, fill))
+    _supersede(draft, fill)
+    draft.alert(
+        Concern.EXTERNAL, f"execution {fill.id}", f"{fill.side.value} {fill.quantity} {fill.symbol} is not ours"
+    )
+    if fill.broker_order_id is None or not draft.books.policy.adopt:
+        draft.emit(ExternalFill(fill))
+        return
+    key = external_key(fill.broker, fill.account, fill.broker_order_id, fill.time_ns)
+    order = Order(key, fill.symbol, fill.side, OrderType.MARKET, fill.quantity)
+    life = advance(OrderLife(order), Acknowledged(broker_order_id=fill.broker_order_id))
+    draft.adopt(Adopted(key, life, fill.session, fill.time_ns, sketched=True), key)
+    draft.emit(OrderEvent(key, Filled(attrs.evolve(fill, order_key=key))))
+
+
+def _may_be_ours(draft: Draft, fill: Fill) -> bool:
+    """Whether an order of ours in doubt may be what was filled; then nobody else's order is made of it."""
+    rivals = [
+        claim
+        for claim in draft.claims.values()
+        if unresolved(claim) and (claim.life.order.symbol, claim.life.order.side) == (fill.symbol, fill.side)
+    ]
+    draft.contested |= {claim.key for claim in rivals}
+    return bool(rivals)
+
+
+def _owner_of(draft: Draft, fill: Fill) -> str | None:
+    """Whose position an external fill moves: its claimant's, or that of the one session whose holding it reduces."""
+    claimed = draft.books.owners.get(fill.symbol)
+    if claimed is not None:
+        return claimed
+    return reduced_owner(draft, fill.symbol, fill.signed_quantity)
+
+
+def reduced_owner(draft: Draft, symbol: str, change: Decimal) -> str | None:
+    """The one session that holds a symbol, where the change only takes from what it holds."""
+    holding = draft.fold.holdings.get((symbol, None))
+    if holding is None or holding.quantity * change >= 0 or abs(change) > abs(holding.quantity):
+        return None
+    return holding.sole_owner()
+
+
+# What was made up gives way.
+
+
+def _supersede_of_order(draft: Draft, key: str, after: OrderLife) -> None:
+    """Takes back as much of an order's inferred fills as the executions now show."""
+    inferred = [fill for fill in draft.fold.inferred.values() if fill.order_key == key]
+    excess = EXACT.subtract(sum((fill.quantity for fill in inferred), _ZERO), after.executions.owed)
+    for fill in inferred:
+        excess = _take_back(draft, fill, excess)
+
+
+def _supersede(draft: Draft, fill: Fill) -> None:
+    """Takes back as much of the earlier corrections of a position as this execution explains."""
+    left = fill.quantity
+    for made_up in list(draft.fold.inferred.values()):
+        same = (made_up.symbol, made_up.side) == (fill.symbol, fill.side)
+        if same and made_up.order_key is None and fill.time_ns <= made_up.time_ns:
+            left = _take_back(draft, made_up, left)
+
+
+def _take_back(draft: Draft, fill: Fill, quantity: Decimal) -> Decimal:
+    """Takes back at most this quantity of a synthetic fill; returns what is left of it."""
+    if quantity <= 0:
+        return quantity
+    rest = EXACT.subtract(fill.quantity, quantity)
+    smaller = attrs.evolve(fill, id=made_up_id("rest", fill.id, f"{rest:f}"), quantity=rest) if rest > 0 else None
+    correction = Correction(made_up_id("superseded", fill.id, f"{max(rest, _ZERO):f}"), fill, smaller, fill.time_ns)
+    draft.emit(Superseded(correction))
+    return max(-rest, _ZERO)
+
+
+# What was not told is made up.
+
+
+def infer(draft: Draft) -> None:
+    """Makes up what reports count and no execution has shown, once it has had its time to come."""
+    since = {}
+    for claim in list(draft.claims.values()):
+        missing = _missing(draft, claim)
+        if missing <= 0:
+            continue
+        since[claim.key] = first_ns = draft.notes.owed_since_ns.get(claim.key, draft.now.ns)
+        due_ns = first_ns + (draft.books.policy.grace_ns if draft.orders.fill_ids else 0)
+        asked = draft.truth.fills
+        if draft.now.ns < due_ns or asked is None or asked.asked_ns < due_ns:
+            draft.disagree(claim.life.order.symbol, due_ns)
+        else:
+            _infer(draft, claim, missing)
+    draft.note(owed_since_ns=since)
+
+
+def _missing(draft: Draft, claim: Claim) -> Decimal:
+    owed = claim.life.executions.owed
+    if not owed:
+        return _ZERO
+    made_up = (fill.quantity for fill in draft.fold.inferred.values() if fill.order_key == claim.key)
+    return EXACT.subtract(owed, sum(made_up, _ZERO))
+
+
+def _infer(draft: Draft, claim: Claim, quantity: Decimal) -> None:
+    price = _price(draft, claim, quantity)
+    if price is None:
+        text = f"{quantity} is filled at a price that nobody told; the position will show it"
+        draft.alert(Concern.INFERRED, f"order {claim.key}", text)
+        return
+    order, reported = claim.life.order, claim.life.executions.reported
+    fill = Fill(
+        id=made_up_id("inferred", draft.books.broker, draft.books.account, claim.key, f"{EXACT.normalize(reported):f}"),
+        broker=draft.books.broker,
+        account=draft.books.account,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=quantity,
+        price=price,
+        time_ns=draft.now.wall_ns,
+        order_key=claim.key,
+        broker_order_id=next(reversed(claim.life.broker_order_ids), None),
+        session=claim.session,
+    )
+    draft.emit(InferredFill(fill))
+    draft.disagree(order.symbol, draft.now.ns)
+    draft.alert(Concern.INFERRED, f"order {claim.key}", f"{quantity} at {price} is counted without an execution")
+
+
+def _price(draft: Draft, claim: Claim, quantity: Decimal) -> Decimal | None:
+    """The price that makes the known fills come out at the reported average; else the order's limit."""
+    executions = claim.life.executions
+    if executions.reported_average is None:
+        return claim.life.order.limit_price
+    made_up = [fill for fill in draft.fold.inferred.values() if fill.order_key == claim.key]
+    booked = sum((EXACT.multiply(fill.quantity, fill.price) for fill in made_up), executions.value)
+    value = EXACT.subtract(EXACT.multiply(executions.reported_average, executions.reported), booked)
+    price = quotient(value, quantity)
+    return price if price > 0 else executions.reported_average
+
+
+def ordered(fills: tuple[Fill, ...]) -> Iterator[Fill]:
+    """The fills in the order in which they happened."""
+    yield from sorted(fills, key=lambda fill: (fill.time_ns, fill.id))

@@ -1,0 +1,252 @@
+"""Scenarios B: executions, once each, from whatever source and in whatever order."""
+
+from itertools import permutations
+
+import attrs
+import pytest
+
+from brokers.model import Change
+from brokers.order_events import CancelConfirmed, Filled, ReplaceRequested
+from brokers.reconciliation import Adopted, OrderEvent
+from tests.brokers.reconciliation.play import (
+    FAILED,
+    LISTED,
+    SECOND,
+    SELL,
+    D,
+    S,
+    capability,
+    claim,
+    concerns,
+    fill,
+    held,
+    kinds,
+    life,
+    order,
+    play,
+    told,
+    working,
+)
+
+K2 = order(quantity=2)
+REAL = fill("X1", 2, 4501.5, order_key="K1", broker_order_id="41", fee=4.2)
+
+
+def test_b1_an_execution_told_three_times_counts_once() -> None:
+    stage = play(claim(working(order())))
+    found = [stage.hear(fill("X1", 1, order_key="K1")).events for _ in range(3)]
+    assert [len(events) for events in found] == [1, 0, 0]
+    assert stage.position() == 1
+
+
+def test_b3_a_replay_after_the_end_gives_one_fill_and_one_end() -> None:
+    stage = play(claim(working(order())))
+    stage.hear(fill("X1", 1, order_key="K1"))
+    before = stage.life()
+    for _ in range(3):
+        assert not stage.hear(fill("X1", 1, order_key="K1")).events
+        assert not stage.cycle(5, orders=[told(order(), S.WORKING)], held=[held(1, 4500)]).events
+    assert stage.life() == before
+
+
+def test_b5_executions_that_come_late_take_the_place_of_the_inferred_fill() -> None:
+    stage = play(claim(working(K2)))
+    filled = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
+    stage.cycle(**filled)
+    assert kinds(stage.cycle(10, **filled).events) == ["InferredFill"]
+    assert (stage.position(), stage.average()) == (2, 4501)
+    result = stage.cycle(5, fills=[REAL], **filled)
+    assert kinds(result.events) == ["Superseded", "OrderEvent"]
+    position = stage.ledger.position("ESZ26")
+    assert (stage.position(), stage.average()) == (2, D("4501.5"))
+    assert (position.realised, stage.ledger.statistics("ESZ26").trades) == (0, 0)
+    assert set(stage.life().executions.by_id) == {"X1"}
+    assert [statement.fees for statement in stage.ledger.statements()] == [D("4.2")]
+
+
+def test_b5_an_inferred_fill_gives_way_piece_by_piece() -> None:
+    stage = play(claim(working(K2)))
+    filled = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
+    stage.cycle(**filled)
+    stage.cycle(10, **filled)
+    stage.hear(fill("X1", 1, 4500, order_key="K1"))
+    assert (stage.position(), stage.average()) == (2, D("4500.5"))
+    stage.hear(fill("X2", 1, 4502, order_key="K1"))
+    assert (stage.position(), stage.average(), stage.books.inferred) == (2, 4501, {})
+
+
+def test_b7_more_fills_than_ordered_are_booked_and_said_aloud() -> None:
+    k3 = order(quantity=3)
+    stage = play(claim(working(k3)))
+    fills = [fill("X1", 2, order_key="K1"), fill("X2", 2, order_key="K1", at=2)]
+    result = stage.cycle(fills=fills, orders=[told(k3, S.FILLED, 4, 4500)], held=[held(4, 4500)])
+    assert (stage.position(), stage.state(), stage.life().filled) == (4, S.FILLED, 4)
+    assert concerns(result) == {"overfill"}
+    again = stage.cycle(5, fills=fills, orders=[told(k3, S.FILLED, 4, 4500)], held=[held(4, 4500)])
+    assert (again.events, again.alerts, again.agreed) == ((), (), True)
+
+
+def test_b9_a_late_fill_of_a_cancelled_order_counts_and_it_stays_cancelled() -> None:
+    stage = play(claim(working(K2, "41", CancelConfirmed())))
+    result = stage.cycle(fills=[fill("X1", 1, order_key="K1", broker_order_id="41")], held=[held(1, 4500)])
+    assert (stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 1, 1)
+    assert concerns(result) == {"late_fill"}
+
+
+@pytest.mark.parametrize("owner", [None, "es-trend"])
+def test_b11_a_fill_of_an_unknown_order_makes_an_external_one(owner: str | None) -> None:
+    stage = play(owners={} if owner is None else {"ESZ26": owner})
+    result = stage.cycle(fills=[fill("X9", 1, 4502, broker_order_id="99", fee=2)], held=[held(1, 4502)])
+    adopted, filled = result.events
+    assert isinstance(adopted, Adopted)
+    assert isinstance(filled, OrderEvent)
+    assert isinstance(filled.event, Filled)
+    assert (adopted.session, filled.event.fill.id, filled.event.fill.fee) == (owner, "X9", 2)
+    assert stage.position() == 1
+    assert stage.books.holdings["ESZ26", None].shares == {owner: 1}
+    assert stage.state(adopted.key) is S.FILLED
+    assert stage.cycle(5, fills=[fill("X9", 1, 4502, broker_order_id="99")], held=[held(1, 4502)]).agreed
+
+
+def test_b11_an_external_order_is_adopted_before_its_fills() -> None:
+    stage = play()
+    theirs = order("", SELL, quantity=3)
+    result = stage.cycle(
+        orders=[told(theirs, S.PARTIALLY_FILLED, 1, 4500, bid="99")],
+        fills=[fill("X9", 1, side=SELL, broker_order_id="99")],
+        held=[held(-1, 4500)],
+    )
+    assert kinds(result.events) == ["Adopted", "OrderEvent"]
+    assert stage.life(result.events[0].key).executions.owed == 0  # type: ignore[union-attr]
+    assert stage.position() == -1
+
+
+def test_b15_a_status_before_its_trades_waits_for_them() -> None:
+    stage = play(claim(working(K2)))
+    filled = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
+    first = stage.cycle(**filled)
+    assert stage.state() is S.FILLED
+    assert not first.agreed
+    stage.hear(REAL)
+    assert (stage.position(), stage.books.inferred) == (2, {})
+    assert stage.cycle(10, fills=[REAL], **filled).agreed
+
+
+def test_b15_trades_that_never_come_are_inferred_after_the_wait_and_not_before() -> None:
+    stage = play(claim(working(K2)))
+    filled = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
+    assert stage.cycle(**filled).next_check_ns == 105 * SECOND
+    for _ in range(3):
+        assert not stage.cycle(3, **filled).events
+    assert not stage.cycle(1, fills=FAILED, **filled).events  # a failed question shows nothing
+    result = stage.cycle(1, **filled)
+    assert kinds(result.events) == ["InferredFill"]
+    assert concerns(result) == {"inferred"}
+    assert stage.position() == 2
+    assert stage.cycle(5, **filled).agreed
+
+
+def test_b15_without_execution_ids_nothing_is_waited_for() -> None:
+    stage = play(claim(working(K2)), can=capability(fill_ids=False))
+    result = stage.cycle(orders=[told(K2, S.PARTIALLY_FILLED, 1, 4500)], held=[held(1, 4500)])
+    assert kinds(result.events) == ["OrderEvent", "InferredFill"]
+    result = stage.cycle(5, orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
+    assert kinds(result.events) == ["OrderEvent", "InferredFill"]
+    assert (stage.position(), stage.average()) == (2, 4501)
+
+
+def test_b17_a_fill_during_a_replace_fills_the_order() -> None:
+    stage = play(claim(working(K2, "41", ReplaceRequested(Change("K1", limit_price=D(4499))))))
+    stage.cycle(fills=[REAL], orders=[told(K2, S.FILLED, 2, 4501.5)], held=[held(2, 4501.5)])
+    assert (stage.state(), stage.position()) == (S.FILLED, 2)
+
+
+def test_b19_a_fee_in_the_base_currency_is_not_held() -> None:
+    btc = order(symbol="BTC-USD", limit=20_000)
+    stage = play(claim(working(btc)))
+    bought = fill("X1", 1, 20_000, symbol="BTC-USD", order_key="K1", fee="0.001", fee_currency="BTC")
+    stage.hear(bought)
+    theirs = [held("0.999", 20_000, "BTC-USD")]
+    assert stage.position("BTC-USD") == stage.ledger.position("BTC-USD").quantity == D("0.999")
+    assert stage.cycle(5, fills=[bought], orders=[told(btc, S.FILLED, 1, 20_000)], held=theirs).agreed
+
+
+def test_b21_the_legs_of_a_spread_count_and_its_own_row_does_not() -> None:
+    spread, far = order(symbol="ESZ26-ESH27"), attrs.evolve(LISTED["ESZ26"], symbol="ESH27")
+    stage = play(claim(working(spread)))
+    stage.books = attrs.evolve(stage.books, instruments={**LISTED, "ESH27": far})
+    stage.ledger.account.instruments = stage.books.instruments
+    rows = [
+        fill("C1", 1, 10, symbol="ESZ26-ESH27", broker_order_id="41"),
+        fill("L1", 1, 4500, symbol="ESZ26", broker_order_id="41"),
+        fill("L2", 1, 4490, SELL, symbol="ESH27", broker_order_id="41"),
+    ]
+    result = stage.cycle(fills=rows, combos=frozenset({"ESZ26-ESH27"}))
+    assert [event.fill.id for event in result.events] == ["L1", "L2"]  # type: ignore[union-attr]
+    assert (stage.position(), stage.position("ESH27")) == (1, -1)
+    assert stage.books.holdings["ESZ26", None].shares == {"es-trend": 1}
+
+
+def test_b23_fills_in_any_order_give_one_position_and_one_cycle() -> None:
+    fills = [fill("X1", 1, 4500, at=1), fill("X2", 1, 4510, at=3), fill("X3", 2, 4520, SELL, at=5)]
+    for arrivals in permutations(fills):
+        stage = play()
+        for one in arrivals:
+            stage.hear(one)
+        position = stage.ledger.position("ESZ26")
+        assert (stage.position(), position.realised) == (0, 30)
+        assert stage.ledger.statistics("ESZ26").trades == 1
+
+
+# F39: what a broker cannot mean.
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        fill("X1", -1, order_key="K1"),
+        fill("X1", 1, 0, order_key="K1"),
+        fill("X1", 1, "NaN", order_key="K1"),
+        fill("X1", 1, symbol="NOPE", order_key="K1"),
+        fill("X1", 1, side=SELL, order_key="K1"),
+        fill("X1", 100, order_key="K1"),
+        fill("X1", 1, order_key="K1", fee="Infinity"),
+    ],
+)
+def test_f39_an_impossible_execution_is_put_aside_and_stops_trading(lie: object) -> None:
+    stage = play(claim(working(K2)))
+    result = stage.cycle(fills=[lie], orders=[told(K2, S.WORKING)])
+    assert not result.events
+    assert concerns(result) == {"quarantined"}
+    assert not result.agreed
+    assert not stage.cycle(5, fills=[lie], orders=[told(K2, S.WORKING)]).alerts  # told once
+
+
+@pytest.mark.parametrize(("filled", "average"), [(-1, None), (1, 0), (3, 4500), ("NaN", None)])
+def test_f39_an_impossible_report_is_put_aside(filled: object, average: object) -> None:
+    stage = play(claim(working(K2)))
+    result = stage.cycle(orders=[told(K2, S.PARTIALLY_FILLED, filled, average)])
+    assert not result.events
+    assert concerns(result) == {"quarantined"}
+
+
+@pytest.mark.parametrize("lie", [held("NaN"), held(1, 0), held(1, symbol="NOPE")])
+def test_f39_an_impossible_position_makes_the_reading_worthless(lie: object) -> None:
+    stage = play(holding=(2, 4500), starting=True)
+    result = stage.cycle(held=[lie])
+    assert not result.events
+    assert not result.agreed
+
+
+def test_f39_a_list_with_something_put_aside_proves_no_absence() -> None:
+    stage = play(claim(life(order())), starting=True)
+    lie = told(order("K7", quantity=-1), S.WORKING, bid="7")
+    stage.books = attrs.evolve(stage.books, claims={"K1": claim(working(order()))})
+    for _ in range(10):
+        assert not stage.cycle(5, orders=[lie], answers={"K1": None}).events
+
+
+def test_a_live_word_after_a_fill_is_stale() -> None:
+    stage = play(claim(working(order(), "41", Filled(fill("X1", 1)))))
+    assert stage.state() is S.FILLED
+    assert not stage.cycle(60, orders=[told(order(), S.WORKING)], held=[held(0)]).events
