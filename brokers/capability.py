@@ -4,7 +4,7 @@ A broker without market data has no `data`, one without orders no `orders`; what
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -24,14 +24,6 @@ class Environment(enum.Enum):
 
     PAPER = "paper"
     LIVE = "live"
-
-
-class Support(enum.Enum):
-    """Who keeps the orders of a group together."""
-
-    NATIVE = "native"  # the broker, also while we are away
-    EMULATED = "emulated"  # we do, while we run
-    NONE = "none"
 
 
 class Replace(enum.Enum):
@@ -155,7 +147,7 @@ class OrderSupport:
     retention_ns: int | None  # how long finished orders can be asked for; None: for ever
     signs: tuple[Sign, ...]  # answers that prove an outcome, see brokers.outcome
     sessions: frozenset[MarketStatus] = frozenset({MarketStatus.OPEN})  # when it takes orders, if only to queue them
-    groups: Mapping[GroupKind, Support] = attrs.field(factory=dict)  # absent: none
+    groups: frozenset[GroupKind] = frozenset()  # what the broker keeps together, also while we are away
     oco_reduce: bool = False  # a part fill shrinks the siblings
     replace: Replace = Replace.NONE
     reduce_only: bool = False
@@ -168,7 +160,6 @@ class OrderSupport:
     cancel_on_disconnect: bool = False
 
     def __attrs_post_init__(self) -> None:
-        bracketed = any(support is not Support.NONE for support in self.groups.values())
         _consistent(
             self,
             (bool(self.kinds), "orders for no kind of instrument"),
@@ -181,7 +172,7 @@ class OrderSupport:
                 self.retention_ns is None or self.retention_ns > self.quiet_ns,
                 f"finished orders vanish within the {self.quiet_ns} ns needed to prove their absence",
             ),
-            (not self.oco_reduce or bracketed, "siblings shrink, but there are no groups"),
+            (not self.oco_reduce or bool(self.groups), "siblings shrink, but there are no groups"),
             (not self.post_only or OrderType.LIMIT in self.types, "post-only without limit orders"),
             (
                 not self.trail_percent or OrderType.TRAILING_STOP in self.types,
@@ -193,10 +184,6 @@ class OrderSupport:
     def quiet_ns(self) -> int:
         """T = D + L and a margin: after so long a silence, an order that is not found never was."""
         return self.effect_ns + self.visibility_ns + _MARGIN_NS
-
-    def group(self, kind: GroupKind) -> Support:
-        """Who keeps a group of this kind together."""
-        return self.groups.get(kind, Support.NONE)
 
 
 @attrs.frozen
@@ -253,7 +240,7 @@ def _order_rows(orders: OrderSupport | None) -> list[tuple[str, str]]:
         ("order types", _names(orders.types)),
         ("times in force", _names(orders.times_in_force)),
         ("taken while", _names(orders.sessions)),
-        *((kind.value, orders.group(kind).value) for kind in GroupKind),
+        *((kind.value, _yes(kind in orders.groups)) for kind in GroupKind),
         ("siblings shrink", _yes(orders.oco_reduce)),
         ("replace", orders.replace.value),
         ("reduce-only", _yes(orders.reduce_only)),

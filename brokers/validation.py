@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from brokers.capability import Capability, OrderSupport, Replace, Support
+from brokers.capability import Capability, OrderSupport, Replace
 from brokers.errors import Code, InvalidOrder, Problem
 from brokers.instruments import EXACT, Instrument, Kind, sane
 from brokers.market import MarketStatus
@@ -313,9 +313,8 @@ def _nested_problems(group: OrderGroup) -> Iterator[Problem]:
 
 
 def _group_support_problems(group: OrderGroup, orders: OrderSupport) -> Iterator[Problem]:
-    support = orders.group(group.kind)
-    if support is Support.NONE:
-        offered = [kind for kind in GroupKind if orders.group(kind) is not Support.NONE]
+    if group.kind not in orders.groups:
+        offered = [kind for kind in GroupKind if kind in orders.groups]
         yield Problem("kind", group.kind, f"one of {_listed(offered)}" if offered else "single orders only")
     if group.reduce_size and not orders.oco_reduce:
         yield Problem("reduce_size", group.reduce_size, "False: siblings do not shrink at this broker")

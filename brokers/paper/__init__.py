@@ -20,7 +20,6 @@ from brokers.capability import (
     KeyClass,
     OrderSupport,
     Replace,
-    Support,
 )
 from brokers.catalogue import Catalogue
 from brokers.guards.guard import Guard
@@ -64,7 +63,7 @@ CAPABILITY = Capability(
         retention_ns=None,
         signs=(),
         sessions=frozenset({MarketStatus.OPEN, MarketStatus.EXTENDED}),
-        groups=dict.fromkeys(GroupKind, Support.NATIVE),
+        groups=frozenset(GroupKind),
         oco_reduce=True,
         replace=Replace.IN_PLACE,
         reduce_only=True,

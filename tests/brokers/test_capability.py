@@ -18,7 +18,6 @@ from brokers.capability import (
     RateLimit,
     Replace,
     Scope,
-    Support,
     rows,
 )
 from brokers.instruments import Kind
@@ -41,7 +40,7 @@ ORDERS = OrderSupport(
     visibility_ns=10 * SECOND_NS,
     retention_ns=86_400 * SECOND_NS,
     signs=(),
-    groups={GroupKind.BRACKET: Support.NATIVE, GroupKind.OCO: Support.EMULATED},
+    groups=frozenset({GroupKind.BRACKET, GroupKind.OCO}),
     oco_reduce=True,
     replace=Replace.IN_PLACE,
     fill_ids=True,
@@ -94,8 +93,7 @@ def test_a_broker_with_nothing_is_no_broker() -> None:
         {"effect_ns": 0},
         {"visibility_ns": -1},
         {"retention_ns": 75 * SECOND_NS},
-        {"groups": {}},
-        {"groups": {GroupKind.OCO: Support.NONE}},
+        {"groups": frozenset()},
         {"types": frozenset({OrderType.MARKET}), "post_only": True},
         {"trail_percent": True},
     ],
@@ -166,10 +164,6 @@ def test_o04_the_quiet_period_is_longer_than_effect_and_lag_together() -> None:
     assert ORDERS.quiet_ns == 75 * SECOND_NS
 
 
-def test_a_group_that_is_not_named_is_not_supported() -> None:
-    assert [ORDERS.group(kind) for kind in GroupKind] == [Support.NATIVE, Support.EMULATED, Support.NONE]
-
-
 def test_the_record_reads_as_a_table_of_words() -> None:
     table = dict(rows(FULL))
     assert len(table) == len(rows(FULL))
@@ -183,9 +177,9 @@ def test_the_record_reads_as_a_table_of_words() -> None:
         "order types": "limit, market",
         "times in force": "day, gtc",
         "taken while": "open",
-        "bracket": "native",
-        "oco": "emulated",
-        "oto": "none",
+        "bracket": "yes",
+        "oco": "yes",
+        "oto": "no",
         "replace": "in_place",
         "client key": "class A, 22 of 48 characters, remembered 86400 s",
         "query by key": "yes",

@@ -18,7 +18,6 @@ from brokers.capability import (
     Environment,
     OrderSupport,
     Replace,
-    Support,
 )
 from brokers.errors import Code, InvalidOrder
 from brokers.instruments import Instrument, Kind
@@ -61,7 +60,7 @@ EVERYTHING = OrderSupport(
     retention_ns=None,
     signs=(),
     sessions=frozenset({MarketStatus.OPEN, MarketStatus.EXTENDED}),
-    groups=dict.fromkeys(GroupKind, Support.NATIVE),
+    groups=frozenset(GroupKind),
     oco_reduce=True,
     replace=Replace.IN_PLACE,
     reduce_only=True,
@@ -74,7 +73,7 @@ NOTHING = evolved(
     types=frozenset({OrderType.MARKET}),
     times_in_force=frozenset({TimeInForce.DAY}),
     sessions=frozenset({MarketStatus.OPEN}),
-    groups={},
+    groups=frozenset(),
     oco_reduce=False,
     replace=Replace.NONE,
     reduce_only=False,
@@ -428,10 +427,10 @@ def test_every_order_of_a_group_is_checked_under_its_own_name() -> None:
 
 
 def test_a_group_kind_the_broker_lacks_is_refused_with_those_it_has() -> None:
-    only = under(evolved(EVERYTHING, groups={GroupKind.OCO: Support.NATIVE}, oco_reduce=False))
+    only = under(evolved(EVERYTHING, groups=frozenset({GroupKind.OCO}), oco_reduce=False))
     found = mistaken(evolved(BRACKET, reduce_size=True), only)
     assert (found["kind"], set(found)) == ("one of oco", {"kind", "reduce_size"})
-    assert mistaken(BRACKET, under(evolved(EVERYTHING, groups={}, oco_reduce=False)))["kind"] == "single orders only"
+    assert mistaken(BRACKET, under(evolved(EVERYTHING, groups=frozenset(), oco_reduce=False)))["kind"] == "single orders only"
 
 
 def test_children_reduce_what_their_parent_opens_and_an_oco_what_there_is() -> None:
