@@ -15,14 +15,14 @@ from brokers.account_desk import KEEP_FINISHED, AccountDesk
 from brokers.capability import SECOND_NS
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Code, broker_error
-from brokers.gateway import AccountNews, LinkNews, News, OrderNews
+from brokers.gateway import AccountNews, CashNews, LinkNews, News, OrderNews
 from brokers.inquiry import Inquiry
 from brokers.instruments import Instrument
 from brokers.ledger import AccountTerms
 from brokers.lifecycle import LifecycleError
 from brokers.model import Fill, OrderReport, Position
 from brokers.order_events import Filled
-from brokers.order_log import MemoryLog, OrderLog
+from brokers.order_log import CashMoved, MemoryLog, OrderLog
 from brokers.symbols import SymbolError
 from runtime import Actor, MailboxPolicy, Reason, message
 from runtime.calls import Reply
@@ -169,6 +169,10 @@ class AccountBooks(Actor):
                 self._hear_of_order(news)
             case AccountNews():
                 self.view = news
+                for session in self.sessions:
+                    self._publish(session, news)
+            case CashNews(_, flow):
+                self.desk.record(CashMoved(flow))
                 for session in self.sessions:
                     self._publish(session, news)
             case LinkNews():

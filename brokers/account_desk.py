@@ -19,7 +19,7 @@ from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, Recent
 from brokers.lifecycle import LifecycleError, OrderLife, advance
 from brokers.model import Fill, OrderReport
 from brokers.order_events import Busted, Corrected, Event, Filled, Sent
-from brokers.order_log import Abandoned, Attempted, Happening, Intended, OrderFact, OrderLog
+from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact, OrderLog
 from brokers.reconciliation.books import HoldingKey
 from brokers.reconciliation.events import PROVED_ABSENT
 from brokers.reconciliation.fold import NEVER_SENT
@@ -190,6 +190,8 @@ class AccountDesk:
 
     def _apply_to_ledger(self, what: Any, now_ns: int) -> None:
         match what:
+            case CashMoved(flow):
+                self.ledger.post(flow)
             case found.ExternalFill(fill):
                 self._book(fill, fill.session, now_ns)
             case found.InferredFill(fill) | found.PositionCorrected(fill):

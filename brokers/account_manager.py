@@ -129,21 +129,20 @@ class AccountManager(Actor):
         desk.record(Intended(order, self.session))
         desk.record(Attempted(keys, 1))
         reply = self.defer()
-        self.spawn(self._place, order, keys, reply)
+        self.spawn(self._place, order, _Flight(desk, keys), reply)
         later: tuple[OrderReport, ...] = reply.later
         return later
 
-    async def _place(self, order: Order | OrderGroup, keys: tuple[str, ...], reply: Reply) -> None:
-        entries = [self.desk.entries[key] for key in keys]
-        with self._in_flight(*entries):
+    async def _place(self, order: Order | OrderGroup, flight: "_Flight", reply: Reply) -> None:
+        with flight:
             outcome = await self._recorded(lambda: self.connection.place(self.account, order))
-        refusal = self._settle_place(keys, outcome)
+        refusal = self._settle_place(flight.keys, outcome)
         if refusal is not None:
             self.refused += 1
             reply.fail(refusal)
             return
-        reply.send(tuple(map(self.desk.report, entries)))
-        for entry in entries:
+        reply.send(tuple(map(self.desk.report, flight.entries)))
+        for entry in flight.entries:
             if entry.life.canceling:
                 self.continue_cancel(entry)
 
@@ -194,7 +193,7 @@ class AccountManager(Actor):
         self.desk.ask(change.key, ReplaceRequested(change))
         reply = self.defer()
         request = partial(self.connection.change, self.account, change, _last(entry))
-        self.spawn(self._request, entry, request, ReplaceRefused, reply)
+        self.spawn(self._request, _Flight(self.desk, (change.key,)), request, ReplaceRefused, reply)
         later: OrderReport = reply.later
         return later
 
@@ -220,8 +219,9 @@ class AccountManager(Actor):
         if entry.cancel_sent or entry.life.state is not OrderState.PENDING_CANCEL:
             return
         entry.cancel_sent = True
-        request = partial(self.connection.cancel, self.account, entry.life.order.key, _last(entry))
-        self.spawn(self._request, entry, request, CancelRefused, reply)
+        key = entry.life.order.key
+        request = partial(self.connection.cancel, self.account, key, _last(entry))
+        self.spawn(self._request, _Flight(self.desk, (key,)), request, CancelRefused, reply)
 
     def send_waiting_cancels(self) -> None:
         """Sends the cancels of orders that had to be found at the broker first."""
@@ -231,12 +231,13 @@ class AccountManager(Actor):
 
     async def _request(
         self,
-        entry: Entry,
+        flight: "_Flight",
         request: Callable[[], Awaitable[Outcome]],
         refused: type[CancelRefused] | type[ReplaceRefused],
         reply: Reply | None,
     ) -> None:
-        with self._in_flight(entry):
+        (entry,) = flight.entries
+        with flight:
             # A cancel does not wait for the journal: it must get through with a full disk, too.
             outcome = await (self._recorded(request) if refused is ReplaceRefused else request())
         refusal = self._settle_request(entry, outcome, refused)
@@ -263,9 +264,6 @@ class AccountManager(Actor):
                 self.desk.record(OrderEvent(key, LostTouch(str(error))))
                 self.books.cast(AccountBooks.look)
         return None
-
-    def _in_flight(self, *entries: Entry) -> "_Flight":
-        return _Flight(self.desk, entries)
 
     @message(control=True)
     async def flatten(self, symbol: str | None = None) -> tuple[OrderReport, ...]:
@@ -409,15 +407,17 @@ class AccountManager(Actor):
 
 
 class _Flight:
-    """A request under way; one whose waiter goes away leaves its order in doubt, never forgotten."""
+    """A request about some orders from the moment it is decided; one that nobody waits for leaves them in doubt."""
 
-    def __init__(self, desk: AccountDesk, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, desk: AccountDesk, keys: tuple[str, ...]) -> None:
         self.desk = desk
-        self.entries = entries
-
-    def __enter__(self) -> None:
+        self.keys = keys
+        self.entries = [desk.entries[key] for key in keys]
         for entry in self.entries:
             entry.in_flight += 1
+
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         now_ns = self.desk.clock.monotonic_ns()

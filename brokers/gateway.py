@@ -11,6 +11,7 @@ from typing import Protocol
 import attrs
 
 from brokers.instruments import Instrument
+from brokers.ledger import CashFlow
 from brokers.market import Bar, Interval, MarketEvent, MarketStatus
 from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, Position
 from brokers.order_events import Event
@@ -39,6 +40,14 @@ class AccountNews:
 
 
 @attrs.frozen
+class CashNews:
+    """Cash moved without a trade: funding, a dividend, interest, a fee, a deposit or a withdrawal."""
+
+    account: str
+    flow: CashFlow
+
+
+@attrs.frozen
 class LinkNews:
     """The stream that carries news went down or came up; after an up, what was missed must be asked for."""
 
@@ -47,7 +56,7 @@ class LinkNews:
     time_ns: int
 
 
-News = OrderNews | AccountNews | LinkNews
+News = OrderNews | AccountNews | CashNews | LinkNews
 Leave = Callable[[], None]
 
 

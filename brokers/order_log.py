@@ -10,6 +10,7 @@ from typing import Protocol
 import attrs
 
 from brokers import reconciliation
+from brokers.ledger import CashFlow
 from brokers.model import Order, OrderGroup
 
 
@@ -42,7 +43,14 @@ class Abandoned:
     why: str
 
 
-Happening = Intended | Attempted | Abandoned | reconciliation.Event
+@attrs.frozen
+class CashMoved:
+    """Cash moved without a trade."""
+
+    flow: CashFlow
+
+
+Happening = Intended | Attempted | Abandoned | CashMoved | reconciliation.Event
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ that was closed is told once with quantity 0.
 
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import attrs
@@ -35,6 +35,7 @@ from brokers.paper.translate import order_events
 from brokers.sides import Side
 
 BROKER = "paper"
+CENT_MILLIONTH = Decimal("1e-8")  # the places that a payment is rounded to
 
 
 @attrs.frozen
@@ -49,6 +50,7 @@ class Cascade:
     positions: tuple[Position, ...]  # those that the executions touched
     news: tuple[OrderNews, ...]  # the same, as what happened to each order
     events: Events  # the same, in the venue's own words
+    flows: tuple[CashFlow, ...] = ()  # cash that moved without a trade
 
 
 @attrs.define(eq=False)
@@ -129,6 +131,31 @@ class PaperExchange:
     def settle(self, symbol: str, price: Decimal, now: int) -> tuple[Cascade, ...]:
         """A contract expires at this price."""
         return self._told(self.engine.settle(symbol, price, now))
+
+    def fund(self, symbol: str, share: Decimal, now: int) -> tuple[Cascade, ...]:
+        """Holders of a perpetual pay each other a share of what their positions are worth."""
+        price = self.last_price(symbol)
+        if price is None:
+            return ()
+        return self._pay(symbol, FlowKind.FUNDING, now, lambda ledger: -ledger.notional(symbol, price) * share)
+
+    def pay_dividend(self, symbol: str, amount: Decimal, now: int) -> tuple[Cascade, ...]:
+        """Holders of a share get so much for each, and who is short pays it."""
+        return self._pay(symbol, FlowKind.DIVIDEND, now, lambda ledger: ledger.quantity(symbol) * amount)
+
+    def _pay(self, symbol: str, kind: FlowKind, now: int, due: Callable[[Ledger], Decimal]) -> tuple[Cascade, ...]:
+        found: tuple[Cascade, ...] = ()
+        for account in sorted(self._holders.get(symbol, ())):
+            books = self._accounts[account]
+            amount = due(books.ledger).quantize(CENT_MILLIONTH).normalize()
+            if not amount:
+                continue
+            currency = self.instruments[symbol].settlement
+            flow = CashFlow(f"{kind.value}/{symbol}/{now}", BROKER, account, kind, amount, currency, now, symbol)
+            books.ledger.post(flow)
+            position = books.ledger.position(symbol)
+            found += (Cascade(account, now, (), (), books.value(), (position,), (), (), (flow,)),)
+        return found
 
     # Questions.
 

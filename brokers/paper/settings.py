@@ -83,6 +83,27 @@ FEES: Mapping[Kind, Fee] = {
 
 
 @attrs.frozen
+class Funding:
+    """What holders of a perpetual pay each other: a positive share of the position's value from long to short."""
+
+    share: Decimal = Decimal("0.0001")
+    every_ns: int = attrs.field(default=8 * 3600 * SECOND_NS, validator=attrs.validators.gt(0))
+
+    def next_ns(self, now_ns: int) -> int:
+        """The next whole multiple of the interval since 1970."""
+        return (now_ns // self.every_ns + 1) * self.every_ns
+
+
+@attrs.frozen
+class Dividend:
+    """Cash for each share that is held at a moment; who is short pays it."""
+
+    symbol: str
+    time_ns: int
+    amount: Decimal
+
+
+@attrs.frozen
 class PaperAccount:
     """One account: its id, its currency and what it holds at the start."""
 
@@ -101,6 +122,8 @@ class PaperSettings:
     faults: PaperFaults = PaperFaults()
     fees_by_kind: Mapping[Kind, Fee] = attrs.field(factory=lambda: dict(FEES))
     fees: Mapping[str, Fee] = attrs.field(factory=dict)
+    funding: Mapping[str, Funding] = attrs.field(factory=dict)  # by symbol or root; others have the usual one
+    dividends: tuple[Dividend, ...] = ()
     seed: int = 1
     keep: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))  # fills and finished orders asked for
 
@@ -110,6 +133,15 @@ class PaperSettings:
             if name in self.fees:
                 return self.fees[name]
         return self.fees_by_kind.get(instrument.kind, Fee())
+
+    def funding_of(self, instrument: Instrument) -> Funding | None:
+        """What holders of an instrument pay each other; None where nothing is."""
+        if instrument.kind not in (Kind.PERPETUAL, Kind.INVERSE):
+            return None
+        for name in (instrument.symbol, instrument.root):
+            if name in self.funding:
+                return self.funding[name]
+        return Funding()
 
 
 BAR_UNITS = frozenset({BarUnit.MINUTE, BarUnit.HOUR, BarUnit.DAY})

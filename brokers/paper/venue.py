@@ -12,7 +12,7 @@ from functools import partial
 import trio
 
 from brokers.errors import BrokerError, Code, DuplicateKey, broker_error
-from brokers.gateway import AccountNews, LinkNews
+from brokers.gateway import AccountNews, CashNews, LinkNews
 from brokers.guards.timeline import Timeline
 from brokers.market import MarketEvent, MarketStatus, Quote
 from brokers.matching import Event
@@ -31,7 +31,7 @@ from brokers.outcome import Exists, NotSent, Outcome
 from brokers.outcome import Rejected as RejectedOutcome
 from brokers.paper.exchange import BROKER, Cascade, PaperExchange
 from brokers.paper.hub import Hub
-from brokers.paper.settings import SECOND_NS, PaperSettings
+from brokers.paper.settings import SECOND_NS, Dividend, Funding, PaperSettings
 from brokers.paper.source import MarketSource
 from brokers.paper.translate import neutral_code
 from runtime import Actor, MailboxPolicy, Name, Reason
@@ -82,7 +82,13 @@ class PaperVenue(Actor):
         for instrument in self.source.instruments:
             self._status(instrument.symbol, self.source.status(instrument.symbol, now))
             self.spawn(self._keep_hours, instrument.symbol)
+            funding = self.settings.funding_of(instrument)
+            if funding is not None:
+                self.spawn(self._keep_funding, instrument.symbol, funding)
         self.spawn(self._let_market_happen)
+        for dividend in self.settings.dividends:
+            if dividend.time_ns > now:
+                self.spawn(self._await_dividend, dividend)
         if self.settings.faults.disconnects_per_hour:
             self.spawn(self._break_line)
 
@@ -169,6 +175,8 @@ class PaperVenue(Actor):
     def _tell_one(self, cascade: Cascade) -> None:
         for news in cascade.news:
             self.hub.tell(cascade.account, news)
+        for flow in cascade.flows:
+            self.hub.tell(cascade.account, CashNews(cascade.account, flow))
         moved = cascade.positions or cascade.executions or not cascade.events
         if moved:
             self.hub.tell(
@@ -228,6 +236,16 @@ class PaperVenue(Actor):
             if status is MarketStatus.CLOSED and self.source.is_over(symbol, self.now()):
                 self._settle(symbol)
                 return
+
+    async def _keep_funding(self, symbol: str, funding: Funding) -> None:
+        while True:
+            now = self.now()
+            await trio.sleep((funding.next_ns(now) - now) / SECOND_NS)
+            self._tell(self.exchange.fund(symbol, funding.share, self.now()))
+
+    async def _await_dividend(self, dividend: Dividend) -> None:
+        await trio.sleep((dividend.time_ns - self.now()) / SECOND_NS)
+        self._tell(self.exchange.pay_dividend(dividend.symbol, dividend.amount, self.now()))
 
     def _status(self, symbol: str, status: MarketStatus) -> None:
         self._tell(self.exchange.set_status(symbol, status, self.now()))

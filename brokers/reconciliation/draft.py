@@ -6,13 +6,13 @@ import attrs
 
 from brokers.capability import OrderSupport
 from brokers.lifecycle import LifecycleError, OrderLife, advance
-from brokers.model import OrderState
+from brokers.model import Fill, OrderState
 from brokers.order_events import Event as LifeEvent
 from brokers.order_events import LateFill
 from brokers.reconciliation.books import Books, Claim, Now
 from brokers.reconciliation.events import Alert, Ask, Concern, Event, OrderEvent
 from brokers.reconciliation.fold import Fold
-from brokers.reconciliation.truth import Truth
+from brokers.reconciliation.truth import Told, Truth
 
 
 class Draft:
@@ -32,6 +32,8 @@ class Draft:
         self.due_ns: list[int] = []
         self.unsettled: set[str] = set()  # symbols whose positions cannot be judged yet
         self.contested: set[str] = set()  # unresolved orders that what is listed may or may not be
+        self.strangers: dict[str, Told] = {}  # listed orders that are not ours, by the broker's id
+        self.held_back: list[Fill] = []
         self.agreed = truth.complete and not truth.quarantined and not books.backlog
         self.notes = books.notes
 
@@ -61,10 +63,16 @@ class Draft:
             self.alert(Concern.CONTRADICTION, f"order {key}", str(error))
             return False
         if _tells_more(claim.life, life):
-            self.emit(OrderEvent(key, event))
-            self._tell(claim, life.facts)
-            self.name(key, self.claims[key].life.broker_order_ids)
+            self.take(claim, event, life)
         return True
+
+    def take(self, claim: Claim, event: LifeEvent, life: OrderLife) -> None:
+        """Notes and folds an order's event whose outcome is known."""
+        self.fold.move(claim, event, life)
+        self.events.append(OrderEvent(claim.key, event))
+        self._tell(claim, life.facts)
+        if life.broker_order_ids != claim.life.broker_order_ids:
+            self.name(claim.key, life.broker_order_ids)
 
     def _tell(self, claim: Claim, facts: tuple[object, ...]) -> None:
         for fact in facts:

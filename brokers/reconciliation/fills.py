@@ -1,6 +1,6 @@
 """Executions: each is booked once, on the order that it belongs to, and takes the place of what was made up for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 
 import attrs
@@ -22,10 +22,19 @@ from brokers.reconciliation.events import (
     Superseded,
     made_up_id,
 )
+from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import external_key
 from brokers.reconciliation.prices import quotient
 
 _ZERO = Decimal(0)
+
+
+def hear_all(draft: Draft, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Books executions in the order in which they happened; returns those that an order in doubt may have had."""
+    for fill in sorted(fills, key=lambda fill: (fill.time_ns, fill.id)):
+        hear(draft, fill)
+    held_back, draft.held_back = tuple(draft.held_back), []
+    return held_back
 
 
 def hear(draft: Draft, fill: Fill) -> None:
@@ -53,9 +62,11 @@ def _of_order(draft: Draft, claim: Claim, fill: Fill) -> None:
     if claim.life.order.quantity < fill.quantity and not claim.sketched:
         _put_aside(draft, fill, f"{fill.quantity} in one execution of an order for {claim.life.order.quantity}")
         return
+    if claim.session is None:
+        fill = attrs.evolve(fill, session=_owner_of(draft, fill))
     _supersede_of_order(draft, claim.key, after)
     _supersede(draft, fill)
-    draft.fits(claim.key, Filled(fill))
+    draft.take(claim, Filled(fill), after)
 
 
 def _put_aside(draft: Draft, fill: Fill, why: str) -> None:
@@ -94,6 +105,7 @@ def revive(draft: Draft, life: OrderLife, session: str | None, wall_ns: int) -> 
 def _external(draft: Draft, fill: Fill) -> None:
     if _may_be_ours(draft, fill):
         draft.disagree(fill.symbol)
+        draft.held_back.append(fill)
         return
     fill = attrs.evolve(fill, session=_owner_of(draft, fill))
     _supersede(draft, fill)
@@ -103,10 +115,17 @@ def _external(draft: Draft, fill: Fill) -> None:
     if fill.broker_order_id is None or not draft.books.policy.adopt:
         draft.emit(ExternalFill(fill))
         return
-    key = external_key(fill.broker, fill.account, fill.broker_order_id, fill.time_ns)
-    order = Order(key, fill.symbol, fill.side, OrderType.MARKET, fill.quantity)
-    life = advance(OrderLife(order), Acknowledged(broker_order_id=fill.broker_order_id))
-    draft.adopt(Adopted(key, life, fill.session, fill.time_ns, sketched=True), key)
+    told = draft.strangers.get(fill.broker_order_id)
+    if told is not None and (told.report.order.symbol, told.report.order.side) != (fill.symbol, fill.side):
+        told = None
+    wall_ns = fill.time_ns if told is None else told.dated_wall_ns or fill.time_ns
+    key = external_key(fill.broker, fill.account, fill.broker_order_id, wall_ns)
+    if told is None:
+        order = Order(key, fill.symbol, fill.side, OrderType.MARKET, fill.quantity)
+        life = advance(OrderLife(order), Acknowledged(broker_order_id=fill.broker_order_id))
+    else:
+        life = life_of(attrs.evolve(told.report.order, key=key), told)
+    draft.adopt(Adopted(key, life, draft.books.owners.get(fill.symbol), wall_ns, sketched=told is None), key)
     draft.emit(OrderEvent(key, Filled(attrs.evolve(fill, order_key=key))))
 
 
@@ -122,7 +141,10 @@ def _may_be_ours(draft: Draft, fill: Fill) -> bool:
 
 
 def _owner_of(draft: Draft, fill: Fill) -> str | None:
-    """Whose position an external fill moves: its claimant's, or that of the one session whose holding it reduces."""
+    """Whose position an external fill moves: its claimant's, or that of the one session whose holding it reduces.
+
+    The order itself stays nobody's, so that no session cancels it.
+    """
     claimed = draft.books.owners.get(fill.symbol)
     if claimed is not None:
         return claimed
@@ -143,6 +165,8 @@ def reduced_owner(draft: Draft, symbol: str, change: Decimal) -> str | None:
 def _supersede_of_order(draft: Draft, key: str, after: OrderLife) -> None:
     """Takes back as much of an order's inferred fills as the executions now show."""
     inferred = [fill for fill in draft.fold.inferred.values() if fill.order_key == key]
+    if not inferred:
+        return
     excess = EXACT.subtract(sum((fill.quantity for fill in inferred), _ZERO), after.executions.owed)
     for fill in inferred:
         excess = _take_back(draft, fill, excess)
@@ -231,8 +255,3 @@ def _price(draft: Draft, claim: Claim, quantity: Decimal) -> Decimal | None:
     value = EXACT.subtract(EXACT.multiply(executions.reported_average, executions.reported), booked)
     price = quotient(value, quantity)
     return price if price > 0 else executions.reported_average
-
-
-def ordered(fills: tuple[Fill, ...]) -> Iterator[Fill]:
-    """The fills in the order in which they happened."""
-    yield from sorted(fills, key=lambda fill: (fill.time_ns, fill.id))

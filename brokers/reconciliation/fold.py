@@ -50,8 +50,6 @@ class Fold:
         match event:
             case found.OrderEvent(key, happened):
                 self._advance(self.claims[key], happened)
-                if isinstance(happened, Filled):
-                    self._book(happened.fill, self.claims[key].session)
             case found.NotAccepted(key):
                 self._watch(self.claims[key])
                 self._advance(self.claims[key], found.PROVED_ABSENT)
@@ -68,6 +66,13 @@ class Fold:
                 pass  # for the record; what was decided follows as an event of its own
             case _:
                 self._apply_to_holdings(event)
+
+    def move(self, claim: Claim, event: order_events.Event, life: OrderLife) -> None:
+        """Takes in an order's event whose outcome is known."""
+        why = claim.escalated if life.state is OrderState.UNKNOWN else ""
+        self.claims[claim.key] = attrs.evolve(claim, life=life, touched_ns=self._now_ns, escalated=why)
+        if isinstance(event, Filled):
+            self._book(event.fill, event.fill.session or claim.session)
 
     def _apply_to_holdings(
         self, event: found.ExternalFill | found.InferredFill | found.PositionCorrected | found.Superseded
@@ -89,9 +94,7 @@ class Fold:
         self.claims[life.order.key] = Claim(life, session, self._now_ns, wall_ns, self._now_ns, sketched=sketched)
 
     def _advance(self, claim: Claim, event: order_events.Event) -> None:
-        life = advance(claim.life, event)
-        why = claim.escalated if life.state is OrderState.UNKNOWN else ""
-        self.claims[claim.key] = attrs.evolve(claim, life=life, touched_ns=self._now_ns, escalated=why)
+        self.move(claim, event, advance(claim.life, event))
 
     def _watch(self, claim: Claim) -> None:
         self.watched[claim.key] = Watched(claim.life.order, claim.session, self._now_ns, claim.sent_wall_ns)

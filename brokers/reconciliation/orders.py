@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import attrs
 
-from brokers.executions import Executions
-from brokers.lifecycle import OrderLife, advance
+from brokers.lifecycle import OrderLife
 from brokers.model import Change, Order, OrderState
-from brokers.order_events import Reconciled, ReplaceConfirmed, Sent, Snapshot
+from brokers.order_events import Reconciled, ReplaceConfirmed, Snapshot
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft
 from brokers.reconciliation.events import Adopted, Concern
 from brokers.reconciliation.fills import revive
+from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import Sight, external_key
 from brokers.reconciliation.truth import Told
 
@@ -38,22 +38,27 @@ def adopt(draft: Draft, sight: Sight) -> None:
     key = external_key(draft.books.broker, draft.books.account, name, dated)
     if key not in draft.claims:
         session = draft.books.owners.get(order.symbol)
-        draft.adopt(Adopted(key, _life(attrs.evolve(order, key=key), told), session, dated), key)
+        draft.adopt(Adopted(key, life_of(attrs.evolve(order, key=key), told), session, dated), key)
 
 
 def reappear(draft: Draft, key: str, sight: Sight) -> None:
-    """Learns what an order is that was known by its fills; brings back one held for dead that the broker shows alive."""
+    """Learns what a sketched order really is, and brings back one held for dead that the broker shows alive."""
     watched, told = draft.fold.watched.get(key), sight.told
     if watched is not None:
         if not told.report.state.final or told.report.filled:
-            revive(draft, _life(watched.order, told), watched.session, watched.sent_wall_ns)
+            revive(draft, life_of(watched.order, told), watched.session, watched.sent_wall_ns)
         return
     claim = draft.claims[key]
-    known = _life(attrs.evolve(told.report.order, key=key), told, claim.life.executions)
     if claim.sketched:
-        draft.adopt(Adopted(key, known, claim.session, told.dated_wall_ns or claim.sent_wall_ns), key)
+        wall_ns = told.dated_wall_ns or claim.sent_wall_ns
+        draft.adopt(Adopted(key, _shown(claim, told), claim.session, wall_ns), key)
     elif _contradicts(draft, claim, sight) and _again(draft, claim, sight):
-        revive(draft, known, claim.session, claim.sent_wall_ns)
+        revive(draft, _shown(claim, told), claim.session, claim.sent_wall_ns)
+
+
+def _shown(claim: Claim, told: Told) -> OrderLife:
+    """An order of ours as the broker tells it, with the executions that we know."""
+    return life_of(attrs.evolve(told.report.order, key=claim.key), told, claim.life.executions)
 
 
 def _contradicts(draft: Draft, claim: Claim, sight: Sight) -> bool:
@@ -72,14 +77,6 @@ def _again(draft: Draft, claim: Claim, sight: Sight) -> bool:
     if first_ns is None:
         draft.note(alive={**draft.notes.alive, claim.key: sight.asked_ns})
     return first_ns is not None and sight.asked_ns > first_ns
-
-
-def _life(order: Order, told: Told, executions: Executions | None = None) -> OrderLife:
-    """A life as the broker tells it; what is filled is counted, and its executions follow."""
-    report = told.report
-    sent = advance(OrderLife(order), Sent())
-    life = attrs.evolve(sent, broker_order_ids=report.broker_order_ids, executions=executions or Executions())
-    return attrs.evolve(advance(life, Snapshot(report.state, report.filled, report.average_price)), facts=())
 
 
 # After the fills: how they stand.

@@ -85,15 +85,15 @@ def _look_at_orders(draft: Draft) -> set[str]:
         for sight in sights:
             draft.name(key, sight.told.report.broker_order_ids)
             orders.reappear(draft, key, sight)
+    draft.strangers = {sight.told.broker_order_id or "": sight.told for sight in found.others}
     for sight in found.others:
         orders.adopt(draft, sight)
-    if draft.truth.fills is not None:
-        for fill in fills.ordered(draft.truth.fills.items):
-            fills.hear(draft, fill)
+    held_back = fills.hear_all(draft, draft.truth.fills.items if draft.truth.fills is not None else ())
     for key, sights in found.ours.items():
         if key in draft.claims:
             orders.judge(draft, key, sights)
-    return set(found.ours)
+    fills.hear_all(draft, held_back)  # now that what could have been theirs is decided
+    return set(found.ours) | {draft.by_broker_id.get(name, "") for name in draft.strangers}
 
 
 def _tell_doubts(draft: Draft) -> None:

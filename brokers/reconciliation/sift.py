@@ -7,7 +7,7 @@ from typing import TypeVar
 import attrs
 
 from brokers.instruments import Instrument, Kind, sane
-from brokers.model import Fill
+from brokers.model import Fill, OrderState
 from brokers.reconciliation.events import Alert, Concern
 from brokers.reconciliation.truth import Answer, Held, Listing, Told, Truth
 
@@ -61,6 +61,8 @@ def order_fault(told: Told, instruments: Instruments) -> str | None:
         return f"expected a positive quantity, got {order.quantity}"
     if not (sane(report.filled) and report.filled >= 0):
         return f"expected a filled quantity of zero or more, got {report.filled}"
+    if report.filled and report.state is OrderState.REJECTED:
+        return f"expected a rejected order without fills, got {report.filled} filled"
     if report.filled and report.average_price is not None:
         return _price_fault(report.average_price, instruments[order.symbol])
     return None

@@ -17,6 +17,7 @@ from brokers.order_events import Filled
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokers.paper.orders import PaperOrders
 from brokers.sides import Side
+from runtime.errors import ActorGone
 from tests.brokers.desk import ES, Desk, at_the_desk
 
 
@@ -409,5 +410,56 @@ def test_the_accounts_view_is_passed_on_whole() -> None:
         assert [(p.symbol, p.quantity) for p in views[-1].positions] == [(ES, Decimal(1))]
         summary = await desk.broker.account_summary(desk.account)
         assert summary.equity == views[-1].summary.equity
+
+    at_the_desk(play)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_order_is_in_doubt_while_its_request_is_under_way_however_often_the_books_look(seed: int) -> None:
+    async def play(desk: Desk) -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def look() -> None:
+                while True:
+                    await desk.books.call(AccountBooks.enlist, "s1")
+
+            nursery.start_soon(look)
+            for number in range(100):
+                report = await desk.submit(desk.order(Side.BUY if number % 2 else Side.SELL))
+                assert report.state is not OrderState.UNKNOWN
+            nursery.cancel_scope.cancel()
+        told = [report for report in desk.heard.take() if isinstance(report, OrderReport)]
+        assert len(told) >= 200
+        assert all(report.state is not OrderState.UNKNOWN for report in told)
+
+    at_the_desk(play, seed=seed)
+
+
+def test_an_order_whose_manager_ends_in_the_middle_is_in_doubt_and_found_again() -> None:
+    async def play(desk: Desk) -> None:
+        venue = PaperOrders.place
+
+        async def slow(order: Order) -> Outcome:
+            assert isinstance(desk.broker.orders, PaperOrders)
+            outcome = await venue(desk.broker.orders, "paper-1", order)
+            await trio.sleep(5)
+            return outcome
+
+        sent = place_by(desk, slow)
+        order = desk.order(limit_price="6700")
+        async with trio.open_nursery() as nursery:
+
+            async def lost() -> None:
+                with pytest.raises(ActorGone):
+                    await desk.submit(order)
+
+            nursery.start_soon(lost)
+            await trio.sleep(1)
+            desk.account.resolve().kill("for the test")  # type: ignore[union-attr]  # it is there
+        await trio.sleep(1)
+        report = await desk.report(order)
+        assert (report.state, len(sent)) == (OrderState.WORKING, 1)
+        (again,) = await desk.broker.submit_order(desk.account, order)
+        assert (again.state, len(sent)) == (OrderState.WORKING, 1), "it is not sent twice"
 
     at_the_desk(play)

@@ -393,3 +393,33 @@ def test_a_fill_of_the_same_instant_counts_before_the_next_order_is_let_in() -> 
 
 def _half_a_second() -> Latency:
     return Latency((SECOND // 2,))
+
+
+def test_p11_funding_moves_cash_from_long_to_short_and_the_identity_holds() -> None:
+    floor = Floor(symbols=(PERP,), accounts=(PaperAccount(A, "USDT"), PaperAccount(B, "USDT")))
+    floor.quote(60_000, 60_000, symbol=PERP)
+    floor.send(A, floor.order(Side.BUY, 1, symbol=PERP))
+    floor.send(B, floor.order(Side.SELL, 1, symbol=PERP))
+    before = {account: floor.exchange.summary(account).cash for account in (A, B)}
+    long, short = floor.exchange.fund(PERP, D("0.0001"), floor.now)
+    assert [(cascade.account, cascade.flows[0].amount) for cascade in (long, short)] == [(A, D(-6)), (B, D(6))]
+    assert floor.exchange.summary(A).cash == before[A] - 6 == long.equity.cash
+    assert floor.exchange.summary(B).cash == before[B] + 6
+    for account in (A, B):
+        assert all(identity.holds for identity in floor.exchange.ledger(account).identity())
+
+
+def test_p11_a_dividend_is_paid_for_each_share_held_and_charged_to_who_is_short() -> None:
+    floor = Floor(symbols=(AAPL,))
+    floor.quote(200, 200, symbol=AAPL, size=1000)
+    floor.send(A, floor.order(Side.BUY, 100, symbol=AAPL))
+    paid = floor.exchange.pay_dividend(AAPL, D("0.25"), floor.now)
+    assert [(cascade.account, flow.amount) for cascade in paid for flow in cascade.flows] == [(A, D(25))]
+    assert floor.exchange.pay_dividend(AAPL, D("0.25"), floor.now + 1)[0].equity.cash == paid[0].equity.cash + 25
+
+
+def test_nobody_is_paid_for_what_nobody_holds() -> None:
+    floor = Floor(symbols=(PERP,))
+    floor.quote(60_000, 60_000, symbol=PERP)
+    assert floor.exchange.fund(PERP, D("0.0001"), floor.now) == ()
+    assert floor.exchange.pay_dividend(PERP, D(1), floor.now) == ()

@@ -449,3 +449,19 @@ def test_a_liquidation_is_an_external_order_that_the_books_adopt() -> None:
         assert (await desk.books.call(AccountBooks.agreed)).agreed
 
     at_the_desk(play)
+
+
+def test_p11_funding_reaches_the_account_and_its_books_at_the_full_eight_hours() -> None:
+    settings = attrs.evolve(CALM, symbols=("BTC-PERP",), accounts=(PaperAccount("paper-1", "USDT"),))
+
+    async def play(desk: Desk) -> None:
+        await trio.sleep(60)
+        await desk.submit(desk.order(Side.BUY, "0.1", symbol="BTC-PERP"))
+        await trio.sleep(8 * 3600 + 60)
+        ours, theirs = (
+            next(line.funding for line in ledger.statements() if line.currency == "USDT")
+            for ledger in (desk.manager.desk.ledger, desk.exchange.ledger("paper-1"))
+        )
+        assert ours == theirs < 0, "who is long pays"
+
+    at_the_desk(play, settings, quiet=False)

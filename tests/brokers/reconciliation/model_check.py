@@ -13,7 +13,7 @@ import attrs
 
 from brokers.capability import KeyClass
 from brokers.errors import Code, DuplicateKey, broker_error
-from brokers.outcome import Accepted, Exists, Rejected, settle
+from brokers.outcome import Accepted, Exists, Outcome, Rejected, settle
 from brokers.reconciliation import Attempts, Intent, Misses, may_resend
 from brokers.reconciliation.absences import counted, proves
 from tests.brokers.reconciliation.play import keys_of, order
@@ -152,7 +152,7 @@ def _answered(state: State, policy: Policy) -> State:
 @cache
 def decided(answer: str, *, only_attempt: bool) -> Row | None:
     """What an answer decides about the order; None: nothing."""
-    outcomes = {
+    outcomes: dict[str, Outcome] = {
         "taken": Accepted("41"),
         "known": Exists(DuplicateKey("bank", Code.DUPLICATE_KEY, "known"), "41"),
         "refused": Rejected(broker_error("bank", Code.ORDER_REJECTED, "no")),

@@ -239,6 +239,11 @@ def play(*claims: Claim, **more: Any) -> Play:
     return stage
 
 
+def of(*values: Any) -> tuple[Any, ...]:
+    """Several figures to compare at once, decimals with plain numbers too."""
+    return values
+
+
 def kinds(found: Iterable[Event]) -> list[str]:
     """The names of the findings."""
     return [type(event).__name__ for event in found]

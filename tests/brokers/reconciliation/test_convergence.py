@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import attrs
 from hypothesis import given, settings
@@ -27,6 +28,7 @@ from tests.brokers.reconciliation.play import (
     held,
     life,
     lost,
+    of,
     order,
     play,
     told,
@@ -90,7 +92,7 @@ class Broker:
             ledger.apply(one)
         return ledger
 
-    def answers(self) -> dict[str, object]:
+    def answers(self) -> dict[str, Any]:
         reports = []
         for number, one in enumerate(self.orders):
             fills = [row for row in self.fills if row.broker_order_id == f"B{number}"]
@@ -154,14 +156,16 @@ def test_i06_o07_any_mixture_of_stream_and_polls_ends_in_the_brokers_books(
         for _ in range(data.draw(st.integers(0, len(waiting)))):
             hear(stage, *waiting.pop())
         if data.draw(st.booleans()):
-            answers = dict(broker.answers() if data.draw(st.booleans()) else lagging)
+            late = data.draw(st.booleans())  # by less than L
+            answers = dict(lagging if late else broker.answers())
             for question in data.draw(st.sets(st.sampled_from(["orders", "fills", "held"]))):
                 answers[question] = FAILED
-            stage.cycle(0.5 if answers is lagging else 2, **answers)
+            stage.cycle(0.5 if late else 2, **answers)
     for news in waiting:
         hear(stage, *news)
     for _ in range(12):
-        result = stage.cycle(5, **broker.answers())
+        stage.cycle(5, **broker.answers())
+    result = stage.cycle(5, **broker.answers())
     assert result.agreed, result
     assert not result.events
     check_equal(stage, broker)
@@ -170,9 +174,9 @@ def test_i06_o07_any_mixture_of_stream_and_polls_ends_in_the_brokers_books(
 def check_equal(stage: Play, broker: Broker) -> None:
     for number in range(OURS):
         life = stage.life(f"K{number}")
-        assert (life.state, life.filled) == (broker.state(number), broker.filled[number])
+        assert of(life.state, life.filled) == (broker.state(number), broker.filled[number])
     ours, theirs = stage.ledger.position("ESZ26"), broker.ledger().position("ESZ26")
-    assert (ours.quantity, ours.average_price, ours.realised) == (
+    assert of(ours.quantity, ours.average_price, ours.realised) == (
         theirs.quantity,
         theirs.average_price,
         theirs.realised,
@@ -199,7 +203,7 @@ def test_c17_i22_the_same_input_gives_the_same_and_a_second_run_gives_nothing(
     assert first == again
     books = attrs.evolve(folded(stage.books, first.events, stage.now_ns), notes=first.notes)
     second = reconcile(books, round_, stage.now, stage.can)
-    assert (second.events, second.alerts) == ((), ())
+    assert of(second.events, second.alerts) == ((), ())
     _check_ledger(first.events, books)
 
 

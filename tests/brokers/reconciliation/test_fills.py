@@ -1,6 +1,7 @@
 """Scenarios B: executions, once each, from whatever source and in whatever order."""
 
 from itertools import permutations
+from typing import Any
 
 import attrs
 import pytest
@@ -22,6 +23,7 @@ from tests.brokers.reconciliation.play import (
     held,
     kinds,
     life,
+    of,
     order,
     play,
     told,
@@ -51,28 +53,28 @@ def test_b3_a_replay_after_the_end_gives_one_fill_and_one_end() -> None:
 
 def test_b5_executions_that_come_late_take_the_place_of_the_inferred_fill() -> None:
     stage = play(claim(working(K2)))
-    filled = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
     stage.cycle(**filled)
     assert kinds(stage.cycle(10, **filled).events) == ["InferredFill"]
-    assert (stage.position(), stage.average()) == (2, 4501)
+    assert of(stage.position(), stage.average()) == (2, 4501)
     result = stage.cycle(5, fills=[REAL], **filled)
     assert kinds(result.events) == ["Superseded", "OrderEvent"]
     position = stage.ledger.position("ESZ26")
-    assert (stage.position(), stage.average()) == (2, D("4501.5"))
-    assert (position.realised, stage.ledger.statistics("ESZ26").trades) == (0, 0)
+    assert of(stage.position(), stage.average()) == (2, D("4501.5"))
+    assert of(position.realised, stage.ledger.statistics("ESZ26").trades) == (0, 0)
     assert set(stage.life().executions.by_id) == {"X1"}
     assert [statement.fees for statement in stage.ledger.statements()] == [D("4.2")]
 
 
 def test_b5_an_inferred_fill_gives_way_piece_by_piece() -> None:
     stage = play(claim(working(K2)))
-    filled = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
     stage.cycle(**filled)
     stage.cycle(10, **filled)
     stage.hear(fill("X1", 1, 4500, order_key="K1"))
-    assert (stage.position(), stage.average()) == (2, D("4500.5"))
+    assert of(stage.position(), stage.average()) == (2, D("4500.5"))
     stage.hear(fill("X2", 1, 4502, order_key="K1"))
-    assert (stage.position(), stage.average(), stage.books.inferred) == (2, 4501, {})
+    assert of(stage.position(), stage.average(), stage.books.inferred) == (2, 4501, {})
 
 
 def test_b7_more_fills_than_ordered_are_booked_and_said_aloud() -> None:
@@ -80,16 +82,16 @@ def test_b7_more_fills_than_ordered_are_booked_and_said_aloud() -> None:
     stage = play(claim(working(k3)))
     fills = [fill("X1", 2, order_key="K1"), fill("X2", 2, order_key="K1", at=2)]
     result = stage.cycle(fills=fills, orders=[told(k3, S.FILLED, 4, 4500)], held=[held(4, 4500)])
-    assert (stage.position(), stage.state(), stage.life().filled) == (4, S.FILLED, 4)
+    assert of(stage.position(), stage.state(), stage.life().filled) == (4, S.FILLED, 4)
     assert concerns(result) == {"overfill"}
     again = stage.cycle(5, fills=fills, orders=[told(k3, S.FILLED, 4, 4500)], held=[held(4, 4500)])
-    assert (again.events, again.alerts, again.agreed) == ((), (), True)
+    assert of(again.events, again.alerts, again.agreed) == ((), (), True)
 
 
 def test_b9_a_late_fill_of_a_cancelled_order_counts_and_it_stays_cancelled() -> None:
     stage = play(claim(working(K2, "41", CancelConfirmed())))
     result = stage.cycle(fills=[fill("X1", 1, order_key="K1", broker_order_id="41")], held=[held(1, 4500)])
-    assert (stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 1, 1)
+    assert of(stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 1, 1)
     assert concerns(result) == {"late_fill"}
 
 
@@ -101,7 +103,7 @@ def test_b11_a_fill_of_an_unknown_order_makes_an_external_one(owner: str | None)
     assert isinstance(adopted, Adopted)
     assert isinstance(filled, OrderEvent)
     assert isinstance(filled.event, Filled)
-    assert (adopted.session, filled.event.fill.id, filled.event.fill.fee) == (owner, "X9", 2)
+    assert of(adopted.session, filled.event.fill.id, filled.event.fill.fee) == (owner, "X9", 2)
     assert stage.position() == 1
     assert stage.books.holdings["ESZ26", None].shares == {owner: 1}
     assert stage.state(adopted.key) is S.FILLED
@@ -123,18 +125,18 @@ def test_b11_an_external_order_is_adopted_before_its_fills() -> None:
 
 def test_b15_a_status_before_its_trades_waits_for_them() -> None:
     stage = play(claim(working(K2)))
-    filled = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
     first = stage.cycle(**filled)
     assert stage.state() is S.FILLED
     assert not first.agreed
     stage.hear(REAL)
-    assert (stage.position(), stage.books.inferred) == (2, {})
+    assert of(stage.position(), stage.books.inferred) == (2, {})
     assert stage.cycle(10, fills=[REAL], **filled).agreed
 
 
 def test_b15_trades_that_never_come_are_inferred_after_the_wait_and_not_before() -> None:
     stage = play(claim(working(K2)))
-    filled = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
     assert stage.cycle(**filled).next_check_ns == 105 * SECOND
     for _ in range(3):
         assert not stage.cycle(3, **filled).events
@@ -152,13 +154,13 @@ def test_b15_without_execution_ids_nothing_is_waited_for() -> None:
     assert kinds(result.events) == ["OrderEvent", "InferredFill"]
     result = stage.cycle(5, orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
     assert kinds(result.events) == ["OrderEvent", "InferredFill"]
-    assert (stage.position(), stage.average()) == (2, 4501)
+    assert of(stage.position(), stage.average()) == (2, 4501)
 
 
 def test_b17_a_fill_during_a_replace_fills_the_order() -> None:
     stage = play(claim(working(K2, "41", ReplaceRequested(Change("K1", limit_price=D(4499))))))
     stage.cycle(fills=[REAL], orders=[told(K2, S.FILLED, 2, 4501.5)], held=[held(2, 4501.5)])
-    assert (stage.state(), stage.position()) == (S.FILLED, 2)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 2)
 
 
 def test_b19_a_fee_in_the_base_currency_is_not_held() -> None:
@@ -183,7 +185,7 @@ def test_b21_the_legs_of_a_spread_count_and_its_own_row_does_not() -> None:
     ]
     result = stage.cycle(fills=rows, combos=frozenset({"ESZ26-ESH27"}))
     assert [event.fill.id for event in result.events] == ["L1", "L2"]  # type: ignore[union-attr]
-    assert (stage.position(), stage.position("ESH27")) == (1, -1)
+    assert of(stage.position(), stage.position("ESH27")) == (1, -1)
     assert stage.books.holdings["ESZ26", None].shares == {"es-trend": 1}
 
 
@@ -194,7 +196,7 @@ def test_b23_fills_in_any_order_give_one_position_and_one_cycle() -> None:
         for one in arrivals:
             stage.hear(one)
         position = stage.ledger.position("ESZ26")
-        assert (stage.position(), position.realised) == (0, 30)
+        assert of(stage.position(), position.realised) == (0, 30)
         assert stage.ledger.statistics("ESZ26").trades == 1
 
 

@@ -29,6 +29,7 @@ from tests.brokers.reconciliation.play import (
     held,
     kinds,
     lost,
+    of,
     order,
     play,
     told,
@@ -66,7 +67,7 @@ def test_d5_absence_from_the_open_orders_alone_only_asks() -> None:
         assert [ask.key for ask in result.asks] == ["K1"]
     x1 = fill("X1", 1, order_key="K1", broker_order_id="41")
     stage.cycle(1, open=(), orders=FAILED, fills=[x1], answers={"K1": told(K1, S.FILLED, 1, 4500)})
-    assert (stage.state(), stage.position()) == (S.FILLED, 1)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 1)
 
 
 @pytest.mark.parametrize("state", [working(K1), lost(K1)])
@@ -86,7 +87,7 @@ def test_d7_after_an_outage_there_is_time_for_the_second_source_before_a_person_
     stage.cycle(600, orders=FAILED, open=FAILED, fills=FAILED, held=FAILED)
     first = stage.cycle(5)
     assert not first.events
-    assert (first.next_check_ns, first.asks[0].key) == (stage.now_ns, "K1")
+    assert of(first.next_check_ns, first.asks[0].key) == (stage.now_ns, "K1")
     assert kinds(stage.cycle(0.1, answers={"K1": None}).events) == ["NotAccepted"]
 
 
@@ -122,7 +123,7 @@ def test_d9_an_execution_that_comes_late_takes_the_place_of_the_correction() -> 
     x9 = fill("X9", 1, 4502, broker_order_id="99", at=50)
     result = stage.cycle(5, fills=[x9], held=[held(3, 4501)])
     assert kinds(result.events) == ["Superseded", "Adopted", "OrderEvent"]
-    assert (stage.position(), stage.books.inferred) == (3, {})
+    assert of(stage.position(), stage.books.inferred) == (3, {})
     assert stage.ledger.position("ESZ26").quantity == 3
     later = fill("X10", 1, 4502, broker_order_id="100", at=200)
     stage.hear(later)
@@ -135,13 +136,14 @@ def test_d11_what_the_user_closes_elsewhere_is_flat_within_one_poll() -> None:
     assert kinds(result.events) == ["Adopted", "OrderEvent"]
     assert stage.position() == 0
     assert stage.books.holdings["ESZ26", None].shares == {"es-trend": 0}
+    assert [claim.session for claim in stage.books.claims.values()] == [None]
     assert concerns(result) == {"external"}
 
 
 def test_d13_a_fill_frame_that_is_never_sent_is_made_up_for_by_one_poll() -> None:
     stage = play(claim(working(K1)))
     stage.cycle(5, orders=[told(K1, S.FILLED, 1, 4500)], fills=[fill("X1", 1, order_key="K1")], held=[held(1, 4500)])
-    assert (stage.state(), stage.position()) == (S.FILLED, 1)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 1)
     assert stage.cycle(5, orders=[told(K1, S.FILLED, 1, 4500)], held=[held(1, 4500)]).agreed
 
 
@@ -172,10 +174,10 @@ def test_d17_a_person_resolves_an_order_in_doubt_under_his_name(answer: Found | 
     stage = play(claim(lost(K1), sent_ns=0, escalated="no proof"))
     events = resolve(stage.books, "K1", answer, "ada", stage.now)
     assert isinstance(events[0], Resolved)
-    assert (events[0].user, events[0].words, events[0].wall_ns) == ("ada", str(answer), stage.now.wall_ns)
+    assert of(events[0].user, events[0].words, events[0].wall_ns) == ("ada", str(answer), stage.now.wall_ns)
     assert kinds(events) == ["Resolved", kind]
     stage.books = folded(stage.books, events, stage.now_ns)
-    assert (stage.state(), stage.books.claims["K1"].escalated) == (state, "")
+    assert of(stage.state(), stage.books.claims["K1"].escalated) == (state, "")
     assert ("K1" in stage.books.watched) is isinstance(answer, Absent)
 
 
@@ -216,7 +218,7 @@ def test_e5_a_cancel_without_an_answer_leaves_doubt_and_not_a_cancelled_order() 
     stage = play(claim(state, sent_ns=100 * SECOND))
     for _ in range(10):
         assert not stage.cycle(5, orders=FAILED, open=FAILED, fills=FAILED, held=FAILED).events
-    assert (stage.state(), stage.life().canceling) == (S.UNKNOWN, True)
+    assert of(stage.state(), stage.life().canceling) == (S.UNKNOWN, True)
 
 
 def test_e5_a_cancel_on_its_way_stays_pending_until_it_can_no_longer_act() -> None:
@@ -251,7 +253,7 @@ def test_e11_new_terms_count_what_is_filled_already(bid: str) -> None:
     stage = play(claim(state, sent_ns=99 * SECOND), known_fills=frozenset({"X1"}))
     after = told(order(quantity=6), S.PARTIALLY_FILLED, 4, 4500, ids=("41", bid) if bid != "41" else ("41",))
     stage.cycle(orders=[after], held=[held(4, 4500)])
-    assert (stage.state(), stage.life().remaining, stage.life().broker_order_ids[-1]) == (S.PARTIALLY_FILLED, 2, bid)
+    assert of(stage.state(), stage.life().remaining, stage.life().broker_order_ids[-1]) == (S.PARTIALLY_FILLED, 2, bid)
 
 
 def test_e17_two_legs_that_both_fill_make_the_position_that_the_fills_say() -> None:
@@ -259,7 +261,7 @@ def test_e17_two_legs_that_both_fill_make_the_position_that_the_fills_say() -> N
     stage = play(claim(working(target)), claim(working(stop, "42")), holding=(1, 4500))
     rows = [fill("X1", 1, 4500, SELL, order_key="K1"), fill("X2", 1, 4490, SELL, order_key="K2", at=2)]
     stage.cycle(5, fills=rows)
-    assert (stage.position(), stage.state("K1"), stage.state("K2")) == (-1, S.FILLED, S.FILLED)
+    assert of(stage.position(), stage.state("K1"), stage.state("K2")) == (-1, S.FILLED, S.FILLED)
     assert stage.cycle(5, fills=rows, held=[held(-1, 4490)]).agreed
 
 
@@ -267,7 +269,7 @@ def test_e21_a_refused_change_keeps_the_order_as_it_was() -> None:
     asked = ReplaceRequested(Change("K1", limit_price=D(4499)))
     refused = ReplaceRefused(Code.ORDER_REJECTED, "prior stop already triggered")
     state = working(K1, "41", asked, refused)
-    assert (state.state, state.order) == (S.WORKING, K1)
+    assert of(state.state, state.order) == (S.WORKING, K1)
     assert not play(claim(state)).cycle(5, orders=[told(K1, S.WORKING)]).events
 
 
@@ -306,7 +308,7 @@ def test_f1_after_a_broken_stream_only_what_changed_is_an_event() -> None:
     listed = [told(K1, S.FILLED, 1, 4500), *(told(o, S.WORKING, bid=o.key) for o in others)]
     result = stage.cycle(20, orders=listed, fills=[x1], held=[held(1, 4500)])
     assert {event.key for event in result.events} == {"K1"}  # type: ignore[union-attr]
-    assert (stage.state(), stage.position()) == (S.FILLED, 1)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 1)
 
 
 def test_f11_an_execution_counts_whatever_is_thought_of_the_link() -> None:

@@ -27,6 +27,7 @@ from tests.brokers.reconciliation.play import (
     kinds,
     life,
     lost,
+    of,
     order,
     play,
     told,
@@ -48,7 +49,7 @@ def correct(holding: tuple[object, object], broker: tuple[object, object]) -> tu
 def test_c1_what_agrees_gives_no_event_and_is_ready() -> None:
     stage = play(claim(working(K1)), holding=(1, 4500), starting=True)
     result = stage.cycle(orders=[told(K1, S.WORKING)], held=[held(1, 4500)])
-    assert (result.events, result.asks, result.alerts, result.agreed) == ((), (), (), True)
+    assert of(result.events, result.asks, result.alerts, result.agreed) == ((), (), (), True)
 
 
 def test_c3_an_order_that_expired_meanwhile_is_expired() -> None:
@@ -78,14 +79,14 @@ def test_c5_a_part_filled_order_that_is_gone_was_cancelled() -> None:
     part = working(k3, "41", Filled(fill("X1", 1)))
     stage = play(claim(part, survived=True), holding=(1, 4500), known_fills=frozenset({"X1"}), starting=True)
     stage.cycle(held=[held(1, 4500)], answers={"K1": None})
-    assert (stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 1, 1)
+    assert of(stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 1, 1)
     assert stage.cycle(1, held=[held(1, 4500)]).agreed
 
 
 def test_c7_an_unexplained_addition_is_priced_so_that_the_average_comes_out() -> None:
     stage, steps = correct((2, 4500), (3, 4501))
     assert steps == [("buy", 1, 4503)]
-    assert (stage.position(), stage.average()) == (3, 4501)
+    assert of(stage.position(), stage.average()) == (3, 4501)
 
 
 def test_c9_a_reduction_keeps_our_average_and_says_so() -> None:
@@ -93,27 +94,27 @@ def test_c9_a_reduction_keeps_our_average_and_says_so() -> None:
     result = stage.cycle(held=[held(2, 4499)])
     assert kinds(result.events) == ["PositionCorrected"]
     assert concerns(result) == {"position", "average"}
-    assert (stage.position(), stage.average(), stage.ledger.position("ESZ26").realised) == (2, 4500, 0)
+    assert of(stage.position(), stage.average(), stage.ledger.position("ESZ26").realised) == (2, 4500, 0)
 
 
 def test_c11_across_nought_it_closes_at_our_average_and_opens_at_theirs() -> None:
     stage, steps = correct((2, 4500), (-1, 4490))
     assert steps == [("sell", 2, 4500), ("sell", 1, 4490)]
-    assert (stage.position(), stage.average()) == (-1, 4490)
+    assert of(stage.position(), stage.average()) == (-1, 4490)
 
 
 def test_c13_one_unit_of_a_fraction_is_no_difference() -> None:
     mine = {("BTC-USD", None): Holding(D("0.1234"), D(20_000))}
     assert play(holdings=mine, starting=True).cycle(held=[held("0.1235", 20_000, "BTC-USD")]).agreed
     assert not play(holdings=mine, starting=True).cycle(held=[held("0.1236", 20_000, "BTC-USD")]).agreed
-    assert (tolerance(LISTED["ESZ26"]), tolerance(LISTED["BTC-USD"])) == (0, D("0.0001"))
+    assert of(tolerance(LISTED["ESZ26"]), tolerance(LISTED["BTC-USD"])) == (0, D("0.0001"))
 
 
 @pytest.mark.parametrize(("average", "warned"), [("4500.30", False), ("4501.00", True)])
 def test_c15_an_average_that_differs_is_said_and_not_corrected(average: str, warned: bool) -> None:
     stage = play(holding=(2, 4500), starting=True)
     result = stage.cycle(held=[held(2, average)])
-    assert (result.events, result.agreed) == ((), True)
+    assert of(result.events, result.agreed) == ((), True)
     assert concerns(result) == ({"average"} if warned else set())
     assert not stage.cycle(5, held=[held(2, average)]).alerts
 
@@ -128,15 +129,15 @@ def test_c17_the_same_pass_again_finds_nothing_and_the_first_twice_finds_the_sam
 def test_c19_fills_listed_before_their_order_are_booked_on_it() -> None:
     stage = play(claim(lost(K1), sent_ns=99 * SECOND))
     result = stage.cycle(fills=[fill("X1", 1, broker_order_id="41")], orders=[told(K1, S.FILLED, 1, 4500)])
-    assert (stage.state(), list(stage.life().executions.by_id), stage.position()) == (S.FILLED, ["X1"], 1)
+    assert of(stage.state(), list(stage.life().executions.by_id), stage.position()) == (S.FILLED, ["X1"], 1)
     assert "Adopted" not in kinds(result.events)
 
 
 @pytest.mark.parametrize("missing", ["held", "held_after"])
 def test_c21_a_failed_position_query_is_not_read_as_flat(missing: str) -> None:
     stage = play(holding=(2, 4500), starting=True)
-    result = stage.cycle(**{"held": [held(2, 4500)], missing: FAILED})
-    assert (result.events, result.agreed, stage.position()) == ((), False, 2)
+    result = stage.cycle(0, **{"held": [held(2, 4500)], missing: FAILED})
+    assert of(result.events, result.agreed, stage.position()) == ((), False, 2)
     assert result.next_check_ns <= stage.now_ns + 5 * SECOND
     assert stage.cycle(5, held=[held(2, 4500)]).agreed
 
@@ -144,7 +145,7 @@ def test_c21_a_failed_position_query_is_not_read_as_flat(missing: str) -> None:
 def test_c21_two_readings_that_differ_prove_nothing() -> None:
     stage = play(holding=(2, 4500), starting=True)
     result = stage.cycle(held=[held(3, 4501)], held_after=[held(2, 4500)])
-    assert (result.events, result.agreed) == ((), False)
+    assert of(result.events, result.agreed) == ((), False)
 
 
 def test_c23_an_external_order_belongs_to_no_session_that_cancels_all() -> None:
@@ -159,7 +160,7 @@ def test_c25_another_account_is_refused_and_nothing_is_written() -> None:
     before = stage.books
     error = refusal(WrongAccount, lambda: stage.cycle(account="A2"))
     assert error is not None
-    assert (error.expected, error.told) == ("A1", "A2")
+    assert of(error.expected, error.told) == ("A1", "A2")
     assert stage.books is before
 
 
@@ -192,7 +193,7 @@ def test_c29_where_positions_have_ids_only_the_wrong_one_is_corrected() -> None:
     stage = play(holdings=mine, starting=True)
     result = stage.cycle(held=[held(2, 4501, position_id="P1"), held(-1, 4510, position_id="P2")])
     assert kinds(result.events) == ["PositionCorrected"]
-    assert (stage.position(position_id="P1"), stage.position(position_id="P2")) == (2, -1)
+    assert of(stage.position(position_id="P1"), stage.position(position_id="P2")) == (2, -1)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -203,7 +204,7 @@ def test_c31_a_window_of_fills_does_not_move_a_position_that_includes_them(known
     stage.books = attrs.evolve(stage.books, starting=True)
     for _ in range(3):
         stage.cycle(1, fills=rows, held=[held(-65, 4500)])
-    assert (stage.position(), stage.average()) == (-65, 4500)
+    assert of(stage.position(), stage.average()) == (-65, 4500)
     assert stage.cycle(1, fills=rows, held=[held(-65, 4500)]).agreed
 
 
@@ -223,7 +224,7 @@ def test_c35_a_position_in_an_expired_contract_is_closed_for_that_reason(settlem
     result = stage.cycle(settlements=settlement)
     (event,) = result.events
     assert isinstance(event, PositionCorrected)
-    assert (event.cause, event.fill.price, stage.position()) == (Cause.EXPIRY, price, 0)
+    assert of(event.cause, event.fill.price, stage.position()) == (Cause.EXPIRY, price, 0)
     assert not result.alerts
 
 

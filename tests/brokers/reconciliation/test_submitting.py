@@ -26,6 +26,7 @@ from tests.brokers.reconciliation.play import (
     life,
     lost,
     nameless,
+    of,
     order,
     play,
     told,
@@ -52,14 +53,14 @@ def test_a3_a_fill_that_comes_by_stream_and_by_list_counts_once() -> None:
     x1 = fill("X1", 1, 4500, order_key="K1", broker_order_id="41")
     stage.hear(x1)
     stage.cycle(1, orders=[told(market, S.FILLED, 1, 4500)], fills=[x1], held=[held(1, 4500)])
-    assert (stage.state(), stage.position(), stage.average()) == (S.FILLED, 1, 4500)
+    assert of(stage.state(), stage.position(), stage.average()) == (S.FILLED, 1, 4500)
     assert len(stage.life().executions.by_id) == 1
 
 
 def test_a5_without_keys_a_lone_order_of_equal_attributes_is_adopted() -> None:
     stage = play(claim(lost(K1), sent_ns=99 * SECOND), can=NAMELESS)
     stage.cycle(orders=[nameless(told(K1, S.WORKING, created=1))])
-    assert (stage.state(), stage.life().broker_order_ids) == (S.WORKING, ("41",))
+    assert of(stage.state(), stage.life().broker_order_ids) == (S.WORKING, ("41",))
 
 
 def test_a5_an_equal_order_made_before_the_send_is_somebody_elses() -> None:
@@ -134,7 +135,7 @@ def test_a17_an_order_filled_while_we_were_dead_is_filled_by_its_execution() -> 
     stage = play(claim(life(K1, Sent()), survived=True), starting=True)
     x1 = fill("X1", 1, 4499, order_key="K1", broker_order_id="41")
     result = stage.cycle(fills=[x1], held=[held(1, 4499)])
-    assert (stage.state(), stage.position()) == (S.FILLED, 1)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 1)
     assert kinds(result.events) == ["OrderEvent"]
     assert stage.cycle(1, fills=[x1], held=[held(1, 4499)]).agreed
 
@@ -211,7 +212,7 @@ def test_r24_an_order_in_doubt_is_escalated_within_two_polls_of_t() -> None:
         assert not stage.cycle(5).events  # the question by key is never answered
     assert kinds(stage.cycle(5).events) == ["Escalated"]
     stage.cycle(5, orders=[told(K1, S.WORKING)])
-    assert (stage.state(), stage.books.claims["K1"].escalated) == (S.WORKING, "")
+    assert of(stage.state(), stage.books.claims["K1"].escalated) == (S.WORKING, "")
 
 
 @pytest.mark.parametrize(("can", "hide"), [(NAMED, False), (NAMELESS, True)])
@@ -227,7 +228,7 @@ def test_a_watched_order_that_shows_up_is_adopted_and_to_be_cancelled(can: objec
     assert kinds(result.events) == ["LateAcceptance"]
     assert result.events[0].remedy.value == "cancel"  # type: ignore[union-attr]
     assert concerns(result) == {"late_acceptance"}
-    assert (stage.state(), stage.books.watched) == (S.WORKING, {})
+    assert of(stage.state(), stage.books.watched) == (S.WORKING, {})
 
 
 def test_a_fill_of_a_watched_order_brings_it_back_and_counts() -> None:
@@ -235,7 +236,7 @@ def test_a_fill_of_a_watched_order_brings_it_back_and_counts() -> None:
     stage.cycle(answers={"K1": None})
     result = stage.hear(fill("X1", 1, order_key="K1", broker_order_id="41"))
     assert kinds(result.events) == ["LateAcceptance", "OrderEvent"]
-    assert (stage.state(), stage.position()) == (S.FILLED, 1)
+    assert of(stage.state(), stage.position()) == (S.FILLED, 1)
 
 
 def test_a_watch_ends_after_its_day() -> None:
