@@ -1,20 +1,14 @@
 """The command line. Everything but click is imported by the command that needs it, so that --help is quick."""
 
 import sys
-from collections.abc import Callable
 from importlib import metadata
-from typing import Any, TypeVar
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from sessions.control.commands.keys import keys, login
+from sessions.control.commands.options import machine_readable
 
 BENCHES = ("runtime", "paper")
-
-
-def machine_readable(command: F) -> F:
-    """Adds --json: one JSON object on stdout and nothing else there."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,7 +16,8 @@ def machine_readable(command: F) -> F:
 def main() -> None:
     """Runs supervised automated-trading sessions over several brokers.
 
-    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood.
+    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood, 3 the vault or
+    a login said no.
     """
 
 
@@ -57,6 +52,10 @@ def bench(name: str, rounds: int, as_json: bool) -> None:
     from sessions.control.bench.command import run_bench  # noqa: PLC0415 - imported late: --help must stay quick
 
     sys.exit(run_bench(name, rounds, as_json=as_json))
+
+
+main.add_command(keys)
+main.add_command(login)
 
 
 if __name__ == "__main__":

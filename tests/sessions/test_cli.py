@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -50,15 +52,28 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert loaded & heavy == set()
 
 
-@pytest.mark.parametrize("name", sorted(cli.main.commands))
-def test_every_commands_help_ends_with_a_runnable_example(name: str) -> None:
-    help_text = CliRunner().invoke(cli.main, [name, "--help"]).output
+def all_commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, those of groups too."""
+    for name, one in group.commands.items():
+        yield (*path, name)
+        if isinstance(one, click.Group):
+            yield from all_commands(one, (*path, name))
+
+
+@pytest.mark.parametrize("path", sorted(all_commands(cli.main)), ids=" ".join)
+def test_every_commands_help_ends_with_a_runnable_example(path: tuple[str, ...]) -> None:
+    help_text = CliRunner().invoke(cli.main, [*path, "--help"]).output
     (example,) = [line.strip() for line in help_text.splitlines() if line.strip().startswith("Example: pitboss")]
     words = example.removeprefix("Example: pitboss ").split()
-    assert words[0] == name
+    assert tuple(words[: len(path)]) == path
     assert "--json" in help_text
-    parsed = cli.main.commands[name].make_context(name, words[1:])
-    assert parsed.params["as_json"] is False
+    found: click.Command = cli.main
+    for word in path:
+        assert isinstance(found, click.Group)
+        found = found.commands[word]
+    parsed = found.make_context(path[-1], words[len(path) :])
+    if not isinstance(found, click.Group):
+        assert parsed.params["as_json"] is ("--json" in words)
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["bench", "nonsense"], ["demo", "--duration", "0"], ["demo", "--no"]])

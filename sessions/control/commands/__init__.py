@@ -1,0 +1,1 @@
+"""The commands, a file a family; each imports click alone and everything else when it runs."""
