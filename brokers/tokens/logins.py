@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -31,10 +32,14 @@ class LoginPlan:
     fields: tuple[LoginField, ...]
     ways: Mapping[str, OAuth2 | PasswordLogin]  # by environment
 
-    def log_in(self, credential: Credential, chance: random.Random) -> Flow:
-        """A person's login; `chance` must be one that nobody can foretell."""
-        way = self.ways[credential.id.environment]
-        return way.log_in(credential, chance) if isinstance(way, OAuth2) else way.log_in(credential)
+    def way(self, environment: str, at: str | None = None) -> OAuth2 | PasswordLogin:
+        """The way in one environment; `at` is the origin of an emulator that stands in for the broker."""
+        way = self.ways[environment]
+        if at is None:
+            return way
+        names = ("authorize_url", "token_url") if isinstance(way, OAuth2) else ("login_url", "renew_url")
+        moved = {name: at.rstrip("/") + urlsplit(getattr(way, name)).path for name in names}
+        return attrs.evolve(way, **moved)
 
 
 class UnknownLogin(LookupError):
@@ -79,6 +84,11 @@ LOGINS: Final[Mapping[str, LoginPlan]] = {
         LoginPlan("thinkorswim", _CLIENT, dict.fromkeys(ENVIRONMENTS, SCHWAB)),
     )
 }
+
+
+def person_login(way: OAuth2 | PasswordLogin, credential: Credential, chance: random.Random) -> Flow:
+    """A person's login; `chance` must be one that nobody can foretell."""
+    return way.log_in(credential, chance) if isinstance(way, OAuth2) else way.log_in(credential)
 
 
 def login_plan(broker: str) -> LoginPlan:

@@ -5,6 +5,7 @@ from importlib import metadata
 
 import click
 
+from sessions.control.commands.emulate import emulate
 from sessions.control.commands.keys import keys, login
 from sessions.control.commands.options import machine_readable
 
@@ -54,6 +55,7 @@ def bench(name: str, rounds: int, as_json: bool) -> None:
     sys.exit(run_bench(name, rounds, as_json=as_json))
 
 
+main.add_command(emulate)
 main.add_command(keys)
 main.add_command(login)
 

@@ -16,7 +16,7 @@ from brokers.capability import Environment
 from brokers.tokens.credentials import Credential, LoginId, NoCredential, VersionConflict
 from brokers.tokens.drive import drive
 from brokers.tokens.flow import LoginFailure
-from brokers.tokens.logins import UnknownField, UnknownLogin, field_of, login_plan
+from brokers.tokens.logins import UnknownField, UnknownLogin, field_of, login_plan, person_login
 from brokers.tokens.loopback import at_loopback
 from brokers.tokens.oauth2 import OAuth2
 from brokers.tokens.token_set import Kept, kept_in, login_fields, login_names, with_kept
@@ -229,13 +229,14 @@ def _plan_fields(broker: str) -> Sequence[Any]:
         return ()
 
 
-async def log_in(keys: Keys, login: LoginId, show: Callable[[str], None], *, browser: bool) -> tuple[int, int]:
+async def log_in(
+    keys: Keys, login: LoginId, show: Callable[[str], None], *, browser: bool, at: str | None
+) -> tuple[int, int]:
     """Logs in and stores the tokens durably; returns the time and when the access token ends."""
-    plan, credential = login_plan(login.broker), await keys.shelf.get(login)
+    way, credential = login_plan(login.broker).way(login.environment, at), await keys.shelf.get(login)
     redactor = Redactor()
     for secret in login_fields(credential):
         redactor.learn(secret)
-    way = plan.ways[login.environment]
     origins = AllowList(*dict.fromkeys(map(_origin, _addresses(way))))
 
     def open_page(address: str) -> None:
@@ -245,7 +246,9 @@ async def log_in(keys: Keys, login: LoginId, show: Callable[[str], None], *, bro
 
     async with HttpClient(keys.world.network, origins, redactor) as client:
         person = at_loopback(keys.world.network, open_page)
-        tokens = await drive(plan.log_in(credential, random.SystemRandom()), client, keys.world.clock, redactor, person)
+        tokens = await drive(
+            person_login(way, credential, random.SystemRandom()), client, keys.world.clock, redactor, person
+        )
     generation = kept_in(credential).generation + 1
     await keys.shelf.put(with_kept(credential, Kept(tokens, generation)))
     return keys.world.clock.wall_ns(), tokens.expires_ns

@@ -1,6 +1,7 @@
 """`pitboss keys` and `pitboss login`: credentials in the vault, and the logins that need a person."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -146,12 +147,19 @@ _TIMES = (
 )
 
 
+def _on_this_machine(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"http://(127\.0\.0\.1|localhost)(:\d{1,5})?/?", value):
+        raise click.BadParameter(f"expected an address like http://127.0.0.1:8080, got {value!r}")
+    return value
+
+
 @click.command()
 @click.argument("broker")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the broker's page, or print it.")
+@click.option("--at", default=None, callback=_on_this_machine, help="An emulator on this machine, for rehearsals.")
 @whose
 @machine_readable
-def login(broker: str, browser: bool, login: str, environment: str, as_json: bool) -> None:
+def login(broker: str, browser: bool, at: str | None, login: str, environment: str, as_json: bool) -> None:
     """Logs in to a broker with what `pitboss keys set` stored, and keeps the tokens in the vault.
 
     Where the broker has a page for it, the page opens in the browser, and its address is printed; the answer arrives
@@ -165,7 +173,7 @@ def login(broker: str, browser: bool, login: str, environment: str, as_json: boo
         click.echo(f"Log in at this address within 5 minutes:\n{address}", err=True)
 
     which = work.login_id(broker, login, environment)
-    now_ns, ends_ns = _done(work.run(partial(work.log_in, login=which, show=show, browser=browser), _refuse))
+    now_ns, ends_ns = _done(work.run(partial(work.log_in, login=which, show=show, browser=browser, at=at), _refuse))
     said = f"Logged in to {broker} {login} ({environment}); the access token ends {work.moment(ends_ns, now_ns)}."
     _told({"ok": True, "expires_ns": ends_ns}, said, as_json)
 
