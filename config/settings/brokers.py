@@ -1,6 +1,5 @@
 """One configured broker: a kind, a login, an environment and the accounts that may be used there."""
 
-# ruff: noqa: RUF009 - setting() declares a field of attrs, it is not a shared default
 
 import re
 from collections.abc import Mapping

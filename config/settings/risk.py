@@ -1,6 +1,6 @@
 """The limits that every order passes, those of a session and those of all; a limit that is not set limits nothing."""
 
-# ruff: noqa: RUF009 - setting() declares a field of attrs, it is not a shared default
+# ruff: noqa: RUF009 - these functions declare fields of attrs, they are no shared defaults
 
 import re
 import zoneinfo

@@ -1,6 +1,5 @@
 """All settings in one record, and how its shape is asked: which keys there are, of which type, with which words."""
 
-# ruff: noqa: RUF009 - setting() declares a field of attrs, it is not a shared default
 
 import typing
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
 """One configured session: an account, a data source, a strategy and its limits."""
 
-# ruff: noqa: RUF009 - setting() declares a field of attrs, it is not a shared default
 
 import math
 from collections.abc import Mapping

@@ -1,0 +1,151 @@
+"""The actor that owns the journal: opens it, tells of its failures, and closes it in good order.
+
+Who commits often asks it once for its handle. All its news are published under the topic JOURNAL.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import outcome
+
+from runtime import Actor, Reason, message
+from runtime.calls import Reply
+from sessions.journal import backup as backups
+from sessions.journal.audit import verify
+from sessions.journal.chain import Chain
+from sessions.journal.connection import version_warning
+from sessions.journal.errors import JournalError
+from sessions.journal.index import Segment, month_of
+from sessions.journal.rows import Entry, Head
+from sessions.journal.segments import adopt, archive, prune
+from sessions.journal.store import JournalSettings, Store
+from sessions.journal.writer import JournalNews, JournalNotice, JournalStatistics, Writer
+
+JOURNAL: Final = "journal"  # the topic of JournalNews
+
+
+class Journal(Actor):
+    """The one journal of a daemon; raises JournalRefused where it may not start.
+
+    `on_news` is called at once with each JournalNews, before any caller hears of it.
+    """
+
+    expects: ClassVar[tuple[type[Exception], ...]] = (JournalError, OSError)
+
+    def __init__(
+        self, settings: JournalSettings, chain: Chain, on_news: Callable[[JournalNews], object] = lambda _: None
+    ) -> None:
+        self._settings = settings
+        self._chain = chain
+        self._on_news = on_news
+        self._writer: Writer
+
+    async def on_start(self) -> None:
+        """Opens and verifies the journal and takes it over."""
+        store = Store(self._settings, self._chain, self.world)
+        await self.world.threads.run(store.open)
+        self._writer = Writer(store, self._tell)
+        self.spawn(self._writer.run)
+        if warning := version_warning():
+            self._tell(JournalNotice(warning))
+
+    async def on_stop(self, reason: Reason) -> None:
+        """Writes what waits, then the last entry and the head."""
+        if hasattr(self, "_writer"):
+            await self._writer.close()
+
+    # Writing.
+
+    def handle(self) -> Writer:
+        """The way in for callers of this process that commit often; ends with this instance."""
+        return self._writer
+
+    def commit(self, entries: Sequence[Entry]) -> int:
+        """Makes entries durable and returns the number of the last; see Writer.commit."""
+        reply = self.defer()
+        self._writer.submit(entries, lambda result: _settle(reply, result))
+        return reply.later  # type: ignore[no-any-return]
+
+    def note(self, entries: Sequence[Entry]) -> None:
+        """Queues entries for the next commit; see Writer.note."""
+        self._writer.note(entries)
+
+    @message(control=True)
+    def statistics(self) -> JournalStatistics:
+        """Counts of this moment."""
+        return self._writer.statistics()
+
+    # Months.
+
+    async def month_is_over(self) -> bool:
+        """Whether the file in use began in another month, so that it is time to roll."""
+        month = await self._writer.perform(lambda store: store.month)
+        return month != month_of(self.world.clock.wall_ns())
+
+    async def roll(self, carry: Sequence[Entry]) -> Segment:
+        """Seals the file in use; the next begins with `carry`, all that a fold needs from before."""
+        return await self._writer.perform(lambda store: store.roll(carry))
+
+    def archive(self) -> list[Segment]:
+        """Compresses every sealed segment that is not yet, beside the writer; returns them."""
+        return self._beside(self._archive)  # type: ignore[no-any-return]
+
+    async def prune(self, before: dt.date, reason: str) -> list[Segment]:
+        """Deletes archives that are older than 7 years and a day; raises RetentionRefused for younger ones."""
+        return await self._writer.perform(lambda store: prune(store, before, reason))
+
+    # Copies and checks.
+
+    def backup(self, target: Path) -> Head:
+        """Copies the journal to a new folder and verifies the copy, beside the writer; returns the copy's head."""
+        folder, disk = self._settings.folder, self.world.disk
+        return self._beside_thread(lambda: backups.backup(disk, folder, target, self._chain))  # type: ignore[no-any-return]
+
+    def verify(self) -> Head:
+        """Checks every row of every file, beside the writer; returns the head or raises JournalCorrupt."""
+        folder, head, disk = self._settings.folder, self._settings.head, self.world.disk
+        return self._beside_thread(lambda: verify(disk, folder, self._chain, head))  # type: ignore[no-any-return]
+
+    async def _archive(self) -> list[Segment]:
+        folder, disk = self._settings.folder, self.world.disk
+        index = await self._writer.perform(lambda store: store.index)
+        archived = []
+        for segment in index.segments:
+            if segment.archive is None and not segment.pruned:
+                done = await self.world.threads.run(partial(archive, disk, folder, segment, self._chain))
+                await self._writer.perform(partial(adopt, segment=done))
+                archived.append(done)
+        return archived
+
+    def _beside_thread(self, work: Callable[[], Any]) -> Any:
+        return self._beside(lambda: self.world.threads.run(work))
+
+    def _beside(self, work: Callable[[], Any]) -> Any:
+        """Answers the present call when the work is done, and handles other messages meanwhile."""
+        reply = self.defer()
+
+        async def answer() -> None:
+            try:
+                result = await work()
+            except self.expects as error:
+                reply.fail(error)
+            else:
+                reply.send(result)
+
+        self.spawn(answer)
+        return reply.later
+
+    def _tell(self, news: JournalNews) -> None:
+        self._on_news(news)
+        self.runtime.topics.publish(JOURNAL, news)
+
+
+def _settle(reply: Reply, result: outcome.Outcome[int]) -> None:
+    match result:
+        case outcome.Value(value):
+            reply.send(value)
+        case outcome.Error(error) if isinstance(error, Exception):
+            reply.fail(error)

@@ -1,0 +1,1 @@
+"""Risk: limits, the book they are held against, the one gate before an order, and the kill switch."""
