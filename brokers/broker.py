@@ -11,6 +11,7 @@ and whoever asks the record sees it beforehand.
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 
@@ -22,6 +23,7 @@ from brokers.market_data import MarketDataSource
 from brokers.model import AccountSummary, Change, Order, OrderGroup, OrderReport, Position
 from brokers.order_log import OrderLog
 from brokers.reconciliation import Policy
+from brokers.symbol_refresh import SymbolRefresh
 from runtime import Backoff, Child, Name, Ref
 
 Account = Ref[AccountManager] | Name[AccountManager]
@@ -126,3 +128,8 @@ class Broker(Connection):
         """The child that carries market data; raises Unsupported."""
         self.need_feed()
         return Child("data-source", lambda: MarketDataSource(self), name=name)
+
+    def symbol_refresh(self, file: Path | None = None) -> Child[SymbolRefresh]:
+        """The child that keeps the instrument table as the broker has it, every night; raises Unsupported."""
+        self.need_feed()
+        return Child("symbol-refresh", lambda: SymbolRefresh(self, file), backoff=Backoff(first=1, most=60))

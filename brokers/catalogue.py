@@ -11,9 +11,9 @@ from brokers.symbols import Contract, SymbolError
 from config.instruments import InstrumentRecord, InstrumentTable, shipped_instruments
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Catalogue:
-    """What the table's names mean; a new table makes a new catalogue."""
+    """What the table's names mean; a nightly refresh puts a newer table into its place."""
 
     table: InstrumentTable
     calendars: Calendars
