@@ -19,8 +19,9 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 
+from config.lines import Path, lines_of
+
 T = TypeVar("T")
-Path = tuple[str, ...]
 
 
 @attrs.frozen
@@ -90,19 +91,20 @@ def parse(text: str, cls: type[T], file: str, prepare: Callable[[dict[str, Any]]
     """The record in a TOML text, whose data `prepare` may complete; raises ConfigError with every problem."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError((_syntax_problem(error, file),)) from error
+    except (ValueError, RecursionError) as error:  # besides bad syntax: numbers and nesting beyond all measure
+        raise ConfigError((_syntax_problem(error, text, file),)) from error
     if prepare is not None:
         prepare(data)
-    return structure(data, cls, file, _lines_of(text))
+    return structure(data, cls, file, text)
 
 
-def structure(data: Mapping[str, Any], cls: type[T], file: str, lines: Mapping[Path, int] | None = None) -> T:
-    """The record in parsed data; raises ConfigError with every problem."""
+def structure(data: Mapping[str, Any], cls: type[T], file: str, text: str = "") -> T:
+    """The record in parsed data; raises ConfigError with every problem, and its line where the text is given."""
     try:
         return _CONVERTER.structure(data, cls)
     except Exception as error:
-        found = [_located(path, problem, file, lines or {}) for path, problem in _walk(error, ())]
+        lines = lines_of(text)
+        found = [_located(path, problem, file, lines) for path, problem in _walk(error, ())]
         raise ConfigError(tuple(sorted(found, key=lambda problem: problem.line or 0))) from error
 
 
@@ -112,9 +114,11 @@ def _located(path: Path, problem: UnfitValue, file: str, lines: Mapping[Path, in
     return Problem(file, line, ".".join(full), problem.expected, show(problem.got))
 
 
-def _syntax_problem(error: tomllib.TOMLDecodeError, file: str) -> Problem:
+def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
     place = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    return Problem(file, int(place[1]) if place else None, "", "TOML", f"what is not TOML: {error}")
+    at_end = "at end of document" in str(error)
+    line = int(place[1]) if place else text.count("\n") + 1 if at_end else None
+    return Problem(file, line, "", "TOML", f"what is not TOML: {error}")
 
 
 def _walk(error: BaseException, path: Path) -> Iterator[tuple[Path, UnfitValue]]:
@@ -142,43 +146,6 @@ def _steps(error: BaseException) -> Iterator[str]:
             yield note.name
         elif isinstance(note, IterableValidationNote):
             yield str(note.index)
-
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+)((?:\s*\.\s*(?:"[^"]*"|[A-Za-z0-9_-]+))*)\s*=""")
-_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
-
-
-def _lines_of(text: str) -> dict[Path, int]:
-    """The line of every table header and of every key that starts a line."""
-    lines: dict[Path, int] = {}
-    counts: dict[Path, int] = {}
-    table: Path = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = _parts(header[2])
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                lines.setdefault(_numbered(table[:-1], counts) + table[-1:], number)
-            table = _numbered(table, counts)
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault(table + _parts(key[1] + key[2]), number)
-    return lines
-
-
-def _numbered(table: Path, counts: Mapping[Path, int]) -> Path:
-    """A table's path with the index of each array of tables in it."""
-    path: list[str] = []
-    for size in range(1, len(table) + 1):
-        path.append(table[size - 1])
-        if table[:size] in counts:
-            path.append(str(counts[table[:size]]))
-    return tuple(path)
-
-
-def _parts(dotted: str) -> Path:
-    return tuple(next(filter(None, found), "") for found in _PART.findall(dotted))
 
 
 def _decimal(value: object, _: object) -> Decimal:

@@ -1,6 +1,5 @@
 """One configured broker: a kind, a login, an environment and the accounts that may be used there."""
 
-
 import re
 from collections.abc import Mapping
 from decimal import Decimal

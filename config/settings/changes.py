@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from config.reading import Path
+from config.lines import Path
 from config.settings.schema import Settings, field_at, fields, named_record_of, needs_restart, record_of
 from config.settings.sessions import SessionSettings
 

@@ -5,7 +5,8 @@ from itertools import combinations
 
 import attrs
 
-from config.reading import Path, Remark, show
+from config.lines import Path
+from config.reading import Remark, show
 from config.settings.brokers import PAPER, BrokerSettings
 from config.settings.keys import did_you_mean
 from config.settings.layers import Layer

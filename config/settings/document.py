@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from config.reading import Path
+from config.lines import Path
 from config.settings.environment import variable_of
 from config.settings.fields import CHECK, Field, plain
 from config.settings.schema import (

@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 
-from config.reading import Path, Problem
+from config.lines import Path
+from config.reading import Problem
 from config.settings.fields import Field
 from config.settings.layers import Layer, Origin
 from config.settings.schema import Settings, fields, is_set_by_name, is_table, named_record_of, record_of, value_type

@@ -6,7 +6,8 @@ from typing import Any
 
 import attrs
 
-from config.reading import Path, show
+from config.lines import Path
+from config.reading import show
 from config.settings.fields import NAME
 from config.settings.layers import Layer
 from config.settings.schema import Settings, fields, named_record_of, record_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from config.reading import ConfigError, Path, Problem
-from config.settings.lines import lines_of
+from config.lines import Path, lines_of
+from config.reading import ConfigError, Problem
 from config.settings.secrets import is_secret_value
 
 

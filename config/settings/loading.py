@@ -5,7 +5,8 @@ from typing import Any
 
 import attrs
 
-from config.reading import ConfigError, Path, Problem, structure
+from config.lines import Path
+from config.reading import ConfigError, Problem, structure
 from config.settings.conflicts import Readable, conflicts
 from config.settings.environment import environment_layer
 from config.settings.keys import refusals

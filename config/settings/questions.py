@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import attrs
 
-from config.reading import ConfigError, Path
+from config.lines import Path
+from config.reading import ConfigError
 from config.settings.brokers import PAPER
 from config.settings.layers import Source
 from config.settings.loading import load

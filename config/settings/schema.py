@@ -1,6 +1,5 @@
 """All settings in one record, and how its shape is asked: which keys there are, of which type, with which words."""
 
-
 import typing
 from collections.abc import Mapping
 from types import NoneType
@@ -8,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from config.reading import Path
+from config.lines import Path
 from config.settings.brokers import PAPER, BrokerSettings
 from config.settings.fields import BY_NAME, RESTART, SENTENCE, Field, setting
 from config.settings.risk import PortfolioRisk

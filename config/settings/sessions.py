@@ -1,6 +1,5 @@
 """One configured session: an account, a data source, a strategy and its limits."""
 
-
 import math
 from collections.abc import Mapping
 from typing import Any, Literal

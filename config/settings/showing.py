@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from config.reading import Path
+from config.lines import Path
 from config.settings.layers import Origin
 from config.settings.loading import Loaded
 from config.settings.schema import fields, is_table, named_record_of, record_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from config.reading import Path
+from config.lines import Path
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 

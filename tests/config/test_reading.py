@@ -122,3 +122,12 @@ def test_any_text_is_read_or_refused_with_a_config_error(text: str) -> None:
         parse(text, Plan, "plan.toml")
     except ConfigError as error:
         assert error.problems  # noqa: PT017 - either outcome is right, anything else is raised
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("count = " + "9" * 5000, None), ("x = " + "[" * 5000 + "]" * 5000, None), ('name = "a', 1), ("[a]\nb = {", 2)],
+)
+def test_text_beyond_all_measure_or_cut_short_is_refused_as_no_toml(text: str, line: int | None) -> None:
+    [(found, key, expected, _)] = problems(text)
+    assert (found, key, expected) == (line, "", "TOML")

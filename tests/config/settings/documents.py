@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from config.reading import Path
+from config.lines import Path
 from config.settings import BrokerSettings, SessionSettings, Settings
 from config.settings import fields as checks
 from config.settings.brokers import CURRENCY, HOST, OFTEN, SHARE

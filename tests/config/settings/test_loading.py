@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.reading import ConfigError, Path
+from config.lines import Path
+from config.reading import ConfigError
 from config.settings import BrokerSettings, Settings, Source, check, load, read_source, show
 from config.settings.environment import variable_of
 from config.settings.fields import SENTENCE

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.settings.lines import lines_of
+from config.lines import lines_of
 from config.settings.writing import toml, toml_key
 
 TEXT = r"""
@@ -45,7 +45,10 @@ def test_each_key_has_the_line_of_its_first_mention() -> None:
         ("a", "b.c", "two", "three", "A"): 12,
         ("a", "b.c", "two", "three", "😀"): 12,
         ("list",): 14,
-        ("list", "deep"): 15,
+        ("list", "0"): 14,
+        ("list", "0", "deep"): 15,
+        ("list", "1"): 16,
+        ("list", "1", "deep"): 17,
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from config.reading import Path
+Path = tuple[str, ...]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING = re.compile(
@@ -14,7 +14,10 @@ _PLAIN = re.compile(r"[^,\]}#\n]*")
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """The line of the first mention of every path in a text that is known to be TOML; items of arrays have none."""
+    """The line of the first mention of every path in a text that is known to be TOML.
+
+    The tables of an array are numbered; the values of an array have no lines of their own.
+    """
     return _Scanner(text).lines
 
 
@@ -26,6 +29,7 @@ class _Scanner:
         self._text = text
         self._at = 0
         self._line = 1
+        self._counts: dict[Path, int] = {}  # of the items in each array of tables
         self._document()
 
     def _document(self) -> None:
@@ -41,9 +45,22 @@ class _Scanner:
     def _header(self) -> Path:
         brackets = 2 if self._text.startswith("[[", self._at) else 1
         self._at += brackets
-        table = self._key(())
+        named = self._key(())
         self._at += brackets
+        if brackets == 2:
+            self._counts[named] = self._counts.get(named, -1) + 1
+        table = self._numbered(named)
+        self.lines.setdefault(table, self._line)
         return table
+
+    def _numbered(self, named: Path) -> Path:
+        """A table's path with the number of the latest item of each array of tables in it."""
+        path: Path = ()
+        for size, name in enumerate(named, start=1):
+            path += (name,)
+            if named[:size] in self._counts:
+                path += (str(self._counts[named[:size]]),)
+        return path
 
     def _pair(self, table: Path) -> None:
         path = self._key(table)
