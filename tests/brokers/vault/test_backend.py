@@ -1,11 +1,12 @@
 """Our own backend for the keyring library: sealed on disk, fit only where a key for it is named."""
 
 import stat
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
+from keyring.backend import KeyringBackend, get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from brokers.vault.backend import EncryptedKeyring
@@ -80,3 +81,9 @@ def test_s03_with_a_wrong_key_it_fails_with_the_vaults_sentence_and_changes_noth
         with pytest.raises(KeyringError, match="did not open"):
             use()  # type: ignore[no-untyped-call]  # three uses of one shape
     assert Path(ring.file_path).read_bytes() == data
+
+
+def test_the_keyring_library_finds_the_backend_through_its_entry_point(key: Path) -> None:
+    (entry,) = [one for one in entry_points(group="keyring.backends") if one.value == "brokers.vault.backend"]
+    entry.load()
+    assert EncryptedKeyring in {type(backend) for backend in get_all_keyring()}
