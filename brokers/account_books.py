@@ -5,6 +5,7 @@ each reconnect and on a poll. Nothing here writes to a broker. A session's accou
 hears on its own topic what became of its orders.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -232,6 +233,7 @@ class AccountBooks(Actor):
         """Corrects the books by the broker's truth; news that came before it are folded already."""
         self._cycling = False
         self.cycles += 1
+        self._learn_instruments(truth)
         now = self._now()
         result = found.reconcile(self._books(), truth, now, self.connection.capability)
         self.notes, self._asks = result.notes, result.asks
@@ -243,6 +245,15 @@ class AccountBooks(Actor):
         if truth.complete and not (result.asks and self._rounds < MAX_ROUNDS):
             self._answer_waiting()
         self._look_again(result)
+
+    def _learn_instruments(self, truth: found.Truth) -> None:
+        """Looks up what the broker speaks of; reconciliation puts aside, with a word, what nobody knows."""
+        lists = (truth.positions_after, truth.fills, truth.open_orders, truth.orders)
+        items = [item for one in lists if one is not None for item in one.items]
+        symbols = {item.report.order.symbol if isinstance(item, found.Told) else item.symbol for item in items}
+        for symbol in sorted(symbols - self.desk.instruments.keys()):
+            with contextlib.suppress(BrokerError):
+                self.desk.instrument(symbol)
 
     def _look_again(self, result: found.Reconciliation) -> None:
         urgent = bool(result.asks or result.events) and self._rounds < MAX_ROUNDS

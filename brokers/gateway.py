@@ -131,6 +131,14 @@ class FeedGateway(Protocol):
         """Ends it for one user; the stream ends with the last; raises BrokerError."""
         ...
 
+    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Begins a symbol's stream of finished bars, for one user more; raises BrokerError."""
+        ...
+
+    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Ends it for one user; the stream ends with the last; raises BrokerError."""
+        ...
+
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
         """Hands every event to hear from now on; the returned function ends that."""
         ...

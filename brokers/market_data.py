@@ -46,6 +46,7 @@ class FeedStatistics:
 @attrs.define(eq=False)
 class _Stream:
     subscribers: int = 0
+    bars: Counter[Interval] = attrs.field(factory=Counter)  # subscribers of each
     events: int = 0
     quote: Quote | None = None
     trade: Trade | None = None
@@ -75,9 +76,12 @@ class MarketDataSource(Actor):
         """Lets go of the streams; a broker that cannot be told forgets them with the connection."""
         if self._leave is not None:
             self._leave()
-        for symbol in [symbol for symbol, stream in self.streams.items() if stream.subscribers]:
+        for symbol, stream in list(self.streams.items()):
             with contextlib.suppress(BrokerError):
-                await self.feed.unsubscribe(symbol)
+                if stream.subscribers:
+                    await self.feed.unsubscribe(symbol)
+                for interval in +stream.bars:
+                    await self.feed.unsubscribe_bars(symbol, interval)
 
     def _offer(self, event: MarketEvent | LinkNews) -> None:
         try:
@@ -103,6 +107,26 @@ class MarketDataSource(Actor):
         if not stream.subscribers:
             await self.feed.unsubscribe(symbol)
 
+    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Begins a symbol's stream of the broker's own finished bars, for one more subscriber; raises BrokerError."""
+        data = self.connection.capability.data
+        if data is None or not data.live_bars:
+            text = "this broker streams no bars; build them from its ticks"
+            raise broker_error(self.connection.name, Code.UNSUPPORTED, text)
+        stream = self.streams.setdefault(symbol, _Stream())
+        if not stream.bars[interval]:
+            await self.feed.subscribe_bars(symbol, interval)
+        stream.bars[interval] += 1
+
+    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Ends one subscription; the stream ends with the last; one too many is fine."""
+        stream = self.streams.get(symbol)
+        if stream is None or not stream.bars[interval]:
+            return
+        stream.bars[interval] -= 1
+        if not stream.bars[interval]:
+            await self.feed.unsubscribe_bars(symbol, interval)
+
     async def move(self, old: str, new: str) -> None:
         """Moves one subscription from a contract to the next, the new one first, so that nothing is missed."""
         await self.subscribe(new)
@@ -114,7 +138,7 @@ class MarketDataSource(Actor):
             self.up, self.link_text = event.up, event.text
             return
         stream = self.streams.get(event.symbol)
-        if stream is None or not stream.subscribers:
+        if stream is None or not (stream.subscribers or (type(event) is Bar and stream.bars[event.interval])):
             return
         stream.events += 1
         stream.last_ns = event.time_ns

@@ -46,6 +46,13 @@ class PaperFeed:
         if self._hub.wanted[symbol] <= 0:
             del self._hub.wanted[symbol]
 
+    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """The paper market tells ticks alone."""
+        raise broker_error(BROKER, Code.UNSUPPORTED, "the paper market streams no bars; build them from its ticks")
+
+    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """There is none to end."""
+
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
         """Hands every event to hear."""
         return self._hub.watch(hear)

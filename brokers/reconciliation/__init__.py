@@ -32,6 +32,7 @@ from brokers.reconciliation.events import (
     Superseded,
 )
 from brokers.reconciliation.fold import folded
+from brokers.reconciliation.matching import keyless
 from brokers.reconciliation.reconcile import NoOrders, Reconciliation, WrongAccount, heard, reconcile
 from brokers.reconciliation.resend import Attempts, Intent, Refusal, may_resend, may_submit
 from brokers.reconciliation.resolve import Absent, CannotResolve, Found, resolve
@@ -81,6 +82,7 @@ __all__ = [
     "WrongAccount",
     "folded",
     "heard",
+    "keyless",
     "may_resend",
     "may_submit",
     "reconcile",

@@ -463,3 +463,18 @@ def test_an_order_whose_manager_ends_in_the_middle_is_in_doubt_and_found_again()
         assert (again.state, len(sent)) == (OrderState.WORKING, 1), "it is not sent twice"
 
     at_the_desk(play)
+
+
+def test_c7_a_position_that_was_there_before_us_is_taken_into_the_books_at_the_first_look() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.submit(desk.order(Side.BUY, 3))
+        await trio.sleep(0.1)
+        books = desk.books.resolve()
+        assert books is not None
+        books.kill("a new one begins with an empty log")
+        await trio.sleep(20)
+        (position,) = await desk.books.call(AccountBooks.positions)
+        assert (position.symbol, position.quantity) == (ES, Decimal(3))
+        assert (await desk.books.call(AccountBooks.agreed)).agreed
+
+    at_the_desk(play)
