@@ -15,7 +15,10 @@ from brokers.capability import Capability
 
 GROUP = "pitboss.brokers"
 
-_SHIPPED = (EntryPoint("paper", "brokers.paper:PLAN", GROUP),)
+_SHIPPED = (
+    EntryPoint("paper", "brokers.paper:PLAN", GROUP),
+    EntryPoint("tradestation", "brokers.tradestation:PLAN", GROUP),
+)
 
 
 class UnknownBroker(LookupError):

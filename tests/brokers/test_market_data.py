@@ -132,7 +132,9 @@ def live_bars(desk: Desk) -> list[tuple[str, str]]:
 
     assert isinstance(desk.broker.feed, PaperFeed)
     desk.broker.feed.__class__ = Streaming
-    data = attrs.evolve(desk.broker.capability.data, live_bars=True)  # type: ignore[type-var]  # the paper market has data
+    had = desk.broker.capability.data
+    assert had is not None
+    data = attrs.evolve(had, live_bars=True)
     object.__setattr__(desk.broker, "capability", attrs.evolve(desk.broker.capability, data=data))
     return asked
 

@@ -49,7 +49,7 @@ def test_the_ready_line_tells_addresses_on_this_machine_credentials_and_accounts
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["nobody"], "choose one of tradestation"),
+        (["nobody"], "choose one of thinkorswim, tradestation, tradovate"),
         (["tradestation", "--fault", "gremlins"], "there is no such fault"),
         (["tradestation", "--fault", "delay=soon"], "nothing was switched on"),
     ],

@@ -1,0 +1,115 @@
+"""What the connection of one login is built of: clients, quotas, memory, gateways, and what its streams share."""
+
+from collections.abc import Callable
+from typing import Final, Self
+
+import attrs
+
+from brokers.catalogue import Catalogue
+from brokers.guards.host import Host
+from brokers.symbols import SymbolMap
+from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.token_store import TokenStore, TokenStoreParts
+from brokers.tradestation.auth import login_of, way
+from brokers.tradestation.feed import TradeStationFeed
+from brokers.tradestation.hub import Hub
+from brokers.tradestation.lines import Lines
+from brokers.tradestation.order_lists import OrderLists
+from brokers.tradestation.order_memory import OrderMemory
+from brokers.tradestation.orders import TradeStationOrders
+from brokers.tradestation.quota import Tolls
+from brokers.tradestation.rest import Credentials, Rest
+from brokers.tradestation.settings import BROKER, TradeStationSettings
+from brokers.tradestation.streams import Parts, QuoteStream
+from brokers.tradestation.symbols import Names, tradestation_symbols
+from brokers.tradestation.wire import MAX_DOCUMENT, MAX_LINE
+from runtime import Child, Runtime
+from runtime.registry import Registry
+from runtime.wire.capture import Recorder
+from runtime.wire.http import HttpClient
+from runtime.wire.http_messages import HttpSettings
+from runtime.wire.origins import AllowList
+from runtime.wire.redaction import Redactor
+
+_LIMITS: Final = HttpSettings(max_body=MAX_DOCUMENT, max_line=MAX_LINE)
+
+
+@attrs.frozen(eq=False)
+class House:
+    """The parts of one connection that outlive its actors."""
+
+    settings: TradeStationSettings
+    redactor: Redactor
+    host: Host
+    symbols: SymbolMap
+    clients: tuple[HttpClient, ...]
+    memory: OrderMemory
+    hub: Hub
+    lists: OrderLists
+    orders: TradeStationOrders
+    feed: TradeStationFeed
+    lines: Lines
+    names: Names
+    quotes_key: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        runtime: Runtime,
+        settings: TradeStationSettings,
+        catalogue: Catalogue,
+        tell: Callable[[object], None],
+        redactor: Redactor,
+        recorder: Recorder | None,
+    ) -> Self:
+        """Puts them together; nothing is sent yet."""
+        world = runtime.world
+        login = login_of(settings)
+        api, sign_in = AllowList(settings.origin), AllowList(settings.sign_in)
+        reads, commands, streaming, tokens = (
+            HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder)
+            for allowed in (api, api, api, sign_in)
+        )
+        host = Host(BROKER, settings.quotas, clock=world.clock, tell=tell)
+        tolls = Tolls(host, (quota.name for quota in settings.quotas))
+        credentials = Credentials(runtime.name(login.store_key, TokenStore))
+        rest = Rest(settings.origin, reads, commands, credentials, tolls, world.clock)
+        symbols = tradestation_symbols(catalogue.table)
+        names, memory = Names(symbols), OrderMemory(world.clock.wall_ns())
+        hub = Hub(memory, tell)
+        lists = OrderLists(rest, names, memory, hub, world.clock)
+        quotes_key = ("quotes", login.broker, login.login, login.environment)
+        return cls(
+            settings=settings,
+            redactor=redactor,
+            host=host,
+            symbols=symbols,
+            clients=(reads, commands, streaming, tokens),
+            memory=memory,
+            hub=hub,
+            lists=lists,
+            orders=TradeStationOrders(settings, rest, lists, memory, hub, names, catalogue, world.clock),
+            feed=TradeStationFeed(rest, runtime.name(quotes_key, QuoteStream), hub, names, catalogue),
+            lines=Lines(settings.origin, streaming, credentials, tolls, host, world.clock, world.chance),
+            names=names,
+            quotes_key=quotes_key,
+        )
+
+    def token_store(
+        self, shelf: CredentialShelf, streams: Registry, tell: Callable[[object], None]
+    ) -> Child[TokenStore]:
+        """The child that keeps the login's credential."""
+        return TokenStoreParts(
+            login=login_of(self.settings),
+            way=way(self.settings),
+            shelf=shelf,
+            sender=self.clients[-1],
+            streams=streams,
+            redactor=self.redactor,
+            tell=tell,
+        ).child()
+
+    def parts(self, accounts: tuple[str, ...]) -> Parts:
+        """What the stream actors work with."""
+        delayed = self.settings.delayed_data
+        return Parts(accounts, self.lines, self.names, self.memory, self.hub, self.orders, delayed)

@@ -1,0 +1,210 @@
+"""Fills and news made of records: each fill once, whatever repeats, and nothing made of what was not watched."""
+
+import os
+from decimal import Decimal
+from typing import Any
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brokers.gateway import OrderNews
+from brokers.lifecycle import OrderLife, advance
+from brokers.model import Change, Order, OrderState, OrderType
+from brokers.order_events import (
+    Busted,
+    CancelRefused,
+    Event,
+    Filled,
+    Rejected,
+    ReplaceConfirmed,
+    ReplaceRequested,
+    Sent,
+    Snapshot,
+)
+from brokers.sides import Side
+from brokers.tradestation.order_memory import MARGIN_NS, OrderMemory
+from brokers.tradestation.wire_orders import Seen
+
+NIGHTLY = int(os.environ.get("PITBOSS_NIGHTLY", "1"))
+OLD, NEW, NOW = 1, MARGIN_NS + 1, 2 * MARGIN_NS
+LIMIT = Order("1", "ESZ25", Side.BUY, OrderType.LIMIT, Decimal(10), limit_price=Decimal(100))
+WORDS = {"ACK": OrderState.WORKING, "FPR": OrderState.PARTIALLY_FILLED, "FLL": OrderState.FILLED}
+
+
+def sight(filled: int = 0, average: str | None = "100", status: str | None = None, **changed: Any) -> Seen:
+    named = status or ("ACK" if not filled else "FLL" if filled == 10 else "FPR")
+    fields: dict[str, Any] = {
+        "account": "A",
+        "order": LIMIT,
+        "status": named,
+        "word": WORDS.get(named, OrderState.UNKNOWN),
+        "filled": Decimal(filled),
+        "average": Decimal(average) if filled and average else None,
+        "opened_ns": NEW,
+        "closed_ns": None,
+        "reason": "",
+    }
+    return Seen(**{**fields, **changed})
+
+
+def events(news: tuple[OrderNews, ...], kind: type[Any] = object) -> list[Any]:
+    return [one.event for one in news if isinstance(one.event, kind)]
+
+
+def test_the_increment_of_a_running_average_has_its_own_price() -> None:
+    memory = OrderMemory(0)
+    (first,) = events(memory.take(sight(1, "6890.25"), NOW), Filled)
+    (second,) = events(memory.take(sight(3, "6890.75"), NOW), Filled)
+    assert (first.fill.id, first.fill.quantity, first.fill.price) == ("1/1", 1, Decimal("6890.25"))
+    assert (second.fill.id, second.fill.quantity, second.fill.price) == ("1/3", 2, Decimal("6891.00"))
+
+
+def test_the_same_sight_twice_is_no_news() -> None:
+    memory = OrderMemory(0)
+    assert memory.take(sight(1), NOW)
+    assert memory.take(sight(1), NOW) == ()
+
+
+def test_a_fill_on_an_ack_is_not_told_again_with_the_word_filled() -> None:
+    memory = OrderMemory(0)
+    assert len(events(memory.take(sight(10, status="ACK"), NOW), Filled)) == 1
+    assert events(memory.take(sight(10, status="FLL"), NOW), Filled) == []
+
+
+def test_an_order_older_than_our_watch_is_told_by_its_count() -> None:
+    memory = OrderMemory(0)
+    news = memory.take(sight(4, opened_ns=OLD), NOW)
+    assert events(news, Filled) == []
+    (told,) = events(news, Snapshot)
+    assert told.filled == 4
+    (filled,) = events(memory.take(sight(6, opened_ns=OLD), NOW), Filled)
+    assert filled.fill.quantity == 2
+    assert [fill.quantity for fill in memory.fills_since("A", 0)] == [2]
+
+
+def test_shortly_after_the_start_a_list_may_lag_so_old_orders_are_counted_only() -> None:
+    memory = OrderMemory(0)
+    assert events(memory.take(sight(0, opened_ns=OLD), 5), Filled) == []
+    assert events(memory.take(sight(3, opened_ns=OLD), 6), Filled) == []
+    assert events(memory.take(sight(5, opened_ns=OLD), NOW), Filled) == []
+    assert len(events(memory.take(sight(6, opened_ns=OLD), NOW), Filled)) == 1
+
+
+def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
+    memory = OrderMemory(0)
+    memory.expect("1", "key")
+    (news, _) = memory.take(sight(3, opened_ns=OLD), 5)
+    assert news.key == "key"
+    assert isinstance(news.event, Filled)
+    assert news.event.fill.order_key == "key"
+    assert (memory.id_of("key"), memory.key_of("1")) == ("1", "key")
+
+
+def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
+    memory = OrderMemory(0)
+    news, _ = memory.take(sight(3), NOW)
+    assert news.key is None
+    memory.expect("1", "key")
+    keyed = memory.keyed(news)
+    assert keyed.key == "key"
+    assert isinstance(keyed.event, Filled)
+    assert keyed.event.fill.order_key == memory.fills_since("A", 0)[0].order_key == "key"
+
+
+def test_new_terms_of_a_living_order_are_a_confirmed_replace() -> None:
+    memory = OrderMemory(0)
+    memory.expect("1", "key")
+    memory.take(sight(), NOW)
+    lower = attrs.evolve(LIMIT, limit_price=Decimal(99))
+    (told,) = events(memory.take(sight(order=lower), NOW), ReplaceConfirmed)
+    assert told.terms == Change("key", limit_price=Decimal(99))
+
+
+def test_a_list_that_lags_behind_the_stream_changes_nothing() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(), NOW)
+    lower = attrs.evolve(LIMIT, limit_price=Decimal(99))
+    memory.take(sight(order=lower), NOW)
+    assert memory.take(sight(), NOW, listed=True) == ()
+    assert len(events(memory.take(sight(2, order=lower), NOW, listed=True), Filled)) == 1
+
+
+def test_a_cancel_that_came_too_late_is_refused() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(), NOW)
+    news = memory.take(sight(10, status="LAT"), NOW)
+    assert [type(one) for one in events(news)] == [Filled, CancelRefused]
+
+
+def test_a_reject_after_the_receipt_is_told_with_its_reason() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(), NOW)
+    (told,) = events(memory.take(sight(status="REJ", word=OrderState.REJECTED, reason="EC602: no"), NOW), Rejected)
+    assert told.text == "EC602: no"
+
+
+def test_f18_a_correction_voids_what_was_told_and_counts_anew() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(2), NOW)
+    memory.take(sight(5), NOW)
+    news = memory.take(sight(4, "101", status="COR"), NOW)
+    assert [one.execution_id for one in events(news, Busted)] == ["1/2", "1/5"]
+    (filled,) = events(news, Filled)
+    assert (filled.fill.id, filled.fill.quantity, filled.fill.price) == ("1/4/1", 4, 101)
+    assert [fill.id for fill in memory.fills_since("A", 0)] == ["1/4/1"]
+
+
+def test_a_broken_order_voids_its_fills() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(2), NOW)
+    news = memory.take(sight(2, status="BRO", word=OrderState.CANCELED), NOW)
+    assert [type(one) for one in events(news)] == [Busted, Snapshot]
+    assert memory.fills_since("A", 0) == ()
+
+
+def test_what_is_forgotten_counts_as_old_when_it_shows_up_again() -> None:
+    memory = OrderMemory(0, keep=1)
+    for number in (1, 2):
+        order = attrs.evolve(LIMIT, key=str(number))
+        memory.take(sight(10, order=order), NOW)
+    again = memory.take(sight(10, order=attrs.evolve(LIMIT, key="1")), NOW)
+    assert events(again, Filled) == []
+
+
+@settings(max_examples=150 * NIGHTLY)
+@given(
+    st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_size=12),
+    st.dictionaries(st.integers(1, 10), st.decimals("0.25", 9999, places=2), min_size=10, max_size=10),
+)
+def test_f14_f16_whatever_order_and_however_often_counts_come_the_fills_sum_to_the_highest(
+    sights: list[tuple[int, bool]], averages: dict[int, Decimal]
+) -> None:
+    memory, life, told = (
+        OrderMemory(0),
+        advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent()),
+        dict[str, Decimal](),
+    )
+    memory.expect("1", "key")
+    for filled, listed in sights:
+        for one in memory.take(sight(filled, str(averages.get(filled, 1))), NOW, listed=listed):
+            event: Event = one.event
+            if isinstance(event, Filled):
+                told[event.fill.id] = event.fill.quantity
+                assert event.fill.price > 0
+            life = advance(life, event)
+    highest = max(filled for filled, _ in sights)
+    assert sum(told.values()) == highest == life.filled
+    assert [fill.id for fill in memory.fills_since("A", 0)] == list(told)
+
+
+def test_a_replace_of_ours_is_answered_by_the_record_that_shows_it() -> None:
+    memory, life = OrderMemory(0), advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent())
+    memory.expect("1", "key")
+    for one in memory.take(sight(), NOW):
+        life = advance(life, one.event)
+    life = advance(life, ReplaceRequested(Change("key", limit_price=Decimal(99))))
+    for one in memory.take(sight(order=attrs.evolve(LIMIT, limit_price=Decimal(99))), NOW):
+        life = advance(life, one.event)
+    assert life.state is OrderState.WORKING
+    assert life.order.limit_price == 99
