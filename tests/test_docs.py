@@ -63,4 +63,4 @@ def test_the_quick_start_is_two_one_line_commands() -> None:
     starts = [line for _, text in blocks("sh") for line in text.splitlines() if line.startswith("python3 -m venv")]
     assert len(starts) == 2
     assert starts[0].endswith("pitboss demo")
-    assert starts[1].endswith("pytest -q")
+    assert starts[1].endswith("pytest -q -n auto")
