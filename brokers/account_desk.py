@@ -253,7 +253,7 @@ class AccountDesk:
 
     def _book(self, fill: Fill, session: str | None, now_ns: int) -> None:
         if fill.session != session:
-            fill = attrs.evolve(fill, session=session)
+            fill = fill.attributed(fill.fee, session)
         self.instrument(fill.symbol)
         if self.ledger.apply(fill) is not None:
             self.fill_count += 1

@@ -35,7 +35,7 @@ from brokers.order_events import (
 from brokers.order_log import Abandoned, Attempted, Intended
 from brokers.outcome import Accepted, Exists, NotSent, Outcome, Unknown
 from brokers.outcome import Rejected as RejectedOutcome
-from brokers.reconciliation import OrderEvent, may_submit
+from brokers.reconciliation import OrderEvent, keyless, may_submit
 from brokers.sides import Side
 from brokers.validation import Circumstances, validate_change, validate_group, validate_order
 from runtime import Actor, MailboxPolicy, Name, Reason, message
@@ -136,6 +136,7 @@ class AccountManager(Actor):
     async def _place(self, order: Order | OrderGroup, flight: "_Flight", reply: Reply) -> None:
         with flight:
             outcome = await self._recorded(lambda: self.connection.place(self.account, order))
+            await _news_first()
         refusal = self._settle_place(flight.keys, outcome)
         if refusal is not None:
             self.refused += 1
@@ -240,6 +241,7 @@ class AccountManager(Actor):
         with flight:
             # A cancel does not wait for the journal: it must get through with a full disk, too.
             outcome = await (self._recorded(request) if refused is ReplaceRefused else request())
+            await _news_first()
         refusal = self._settle_request(entry, outcome, refused)
         if reply is None:
             return
@@ -321,9 +323,9 @@ class AccountManager(Actor):
     def _need_clear_sight(self, members: tuple[Order, ...]) -> None:
         """Refuses an order that could not be told apart from one in doubt."""
         orders = self.connection.capability.orders
-        if orders is None or not (self.desk.doubted or orders.keys.form is None):
+        if orders is None or not (self.desk.doubted or keyless(orders.keys)):
             return
-        rivals = self.desk.doubted if orders.keys.form is not None else self.desk.open
+        rivals = self.desk.open if keyless(orders.keys) else self.desk.doubted
         claims = [entry.claim() for entry in rivals.values()]
         for member in members:
             refusal = may_submit(member, claims, orders.keys, self.desk.policy)
@@ -426,6 +428,11 @@ class _Flight:
             entry.sent_ns = now_ns
             if kind is not None and not entry.life.state.final:
                 self.desk.record(OrderEvent(entry.life.order.key, LostTouch("nobody waits for its answer any more")))
+
+
+async def _news_first() -> None:
+    """Lets the books fold what was told before an answer that came without waiting, so that it shows in ours."""
+    await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 def _untouched(state: OrderState, has_id: bool, has_fill: bool) -> bool:

@@ -72,12 +72,12 @@ class Executions:
         quantity_in, value_in = _sums(news, news)
         quantity_out, value_out = _sums(self.by_id, news)
         change = EXACT.subtract(quantity_in, quantity_out)
-        return attrs.evolve(
-            self,
-            by_id={**self.by_id, **news},
-            quantity=EXACT.add(self.quantity, change),
-            value=EXACT.subtract(EXACT.add(self.value, value_in), value_out),
-            reported=max(EXACT.add(self.reported, min(change, _ZERO)), _ZERO),
+        return Executions(
+            {**self.by_id, **news},
+            EXACT.add(self.quantity, change),
+            EXACT.subtract(EXACT.add(self.value, value_in), value_out),
+            max(EXACT.add(self.reported, change), _ZERO) if change < 0 else self.reported,
+            self.reported_average,
         )
 
 

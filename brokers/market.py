@@ -104,6 +104,8 @@ class Bar:
 class MarketStatus(enum.Enum):
     """What an instrument's market is doing now."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     PRE_OPEN = "pre_open"  # orders may come and go, nothing trades
     OPEN = "open"
     EXTENDED = "extended"  # before or after the regular session: only orders that ask for it trade

@@ -12,6 +12,8 @@ from brokers.sides import Side
 class OrderType(enum.Enum):
     """How an order's price is found."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
@@ -22,6 +24,8 @@ class OrderType(enum.Enum):
 class TimeInForce(enum.Enum):
     """How long an order lives."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     DAY = "day"
     GTC = "gtc"
     IOC = "ioc"
@@ -31,6 +35,8 @@ class TimeInForce(enum.Enum):
 
 class OrderState(enum.Enum):
     """The words of an order's life; the moves between them are in brokers.lifecycle."""
+
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
 
     CREATED = "created"
     PENDING_NEW = "pending_new"
@@ -150,6 +156,25 @@ class Fill:
     def signed_quantity(self) -> Decimal:
         """Positive for a buy, negative for a sell."""
         return self.quantity if self.side is Side.BUY else -self.quantity
+
+    def attributed(self, fee: Decimal, session: str | None) -> "Fill":
+        """The execution with what it cost and whose it is; attrs.evolve costs five times as much."""
+        return Fill(
+            self.id,
+            self.broker,
+            self.account,
+            self.symbol,
+            self.side,
+            self.quantity,
+            self.price,
+            self.time_ns,
+            self.order_key,
+            self.broker_order_id,
+            fee,
+            self.fee_currency,
+            self.liquidity,
+            session,
+        )
 
 
 @attrs.frozen

@@ -6,6 +6,8 @@ import enum
 class Side(enum.Enum):
     """The direction of an order, a fill or an aggressor."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     BUY = "buy"
     SELL = "sell"
 

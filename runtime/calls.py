@@ -17,7 +17,7 @@ DEFAULT_SECONDS = 5.0  # for a caller without any deadline of its own
 class Call:
     """A request on its way; it is answered at most once, everything later is dropped."""
 
-    __slots__ = ("bucket", "cell", "deadline", "deferred", "error", "method", "result", "seconds", "task")
+    __slots__ = ("awake", "bucket", "cell", "deadline", "deferred", "error", "method", "result", "seconds", "task")
 
     result: Any  # set with the answer
     seconds: float  # set with the bucket
@@ -30,6 +30,7 @@ class Call:
         self.bucket: dict[Any, None] | None = None
         self.error: BaseException | None = None
         self.deferred = False
+        self.awake = False  # the call is handled in the caller's own task, which needs no waking
 
     def answer(self, result: object) -> None:
         """Hands the result to the caller, if it still waits."""
@@ -39,7 +40,8 @@ class Call:
             self.result = result
             if self.bucket is not None:
                 self.bucket.pop(self, None)
-            reschedule(task)
+            if not self.awake:
+                reschedule(task)
 
     def fail(self, error: BaseException) -> None:
         """Raises the error in the caller, if it still waits."""
@@ -49,7 +51,8 @@ class Call:
             self.error = error
             if self.bucket is not None:
                 self.bucket.pop(self, None)
-            reschedule(task)
+            if not self.awake:
+                reschedule(task)
 
     def expire(self) -> None:
         """The deadline has passed."""

@@ -117,6 +117,11 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         self.wake()
         return True
 
+    @property
+    def idle(self) -> bool:
+        """Whether the receiver waits and there is nothing for it."""
+        return self._receiver is not None and not self.data and not self.control
+
     def force(self, item: T) -> None:
         """Adds to the data lane whatever its length: for the few messages that must not be lost."""
         self.data.append(item)

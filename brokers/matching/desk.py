@@ -32,7 +32,9 @@ from brokers.matching.events import (
     Replaced,
     Settled,
     Triggered,
+    UnknownSymbolError,
 )
+from brokers.matching.kept import KeptOrder, VenueMemory
 from brokers.matching.orders import Tie, Working
 from brokers.matching.outbox import Outbox
 from brokers.matching.pit import Pit
@@ -104,9 +106,7 @@ class Desk:
         working.stop = order.stop_price
         self.outbox.put(Accepted(*self.outbox.head_of(working), order, hold, group))
         self.registry.add(working)
-        if order.expires_ns is not None:
-            lapse = partial(self._lapse, working)
-            working.lapse_ticket = self._agenda.put(order.expires_ns, lapse)
+        self._plan_lapse(working)
         return working
 
     def refuse(self, account: str, order: Order, refusal: Refusal) -> None:
@@ -244,7 +244,43 @@ class Desk:
         for account, quantity in self.positions.close_all(pit.symbol):
             self.outbox.put(Settled(*self.outbox.head(account, pit.symbol, ""), quantity, price))
 
+    # a life before this one
+
+    def restore(self, memory: VenueMemory) -> None:
+        """Puts back what a venue of the past held; raises UnknownSymbolError for an open order without a market."""
+        self.outbox.resume(memory.now_ns, memory.sequence)
+        self._numbers, self._trades = count(memory.number + 1), count(memory.trade + 1)
+        for symbol, market in memory.markets.items():
+            if symbol in self.pits:
+                self.pits[symbol].status, self.pits[symbol].settled = market.status, market.settled
+        for (account, symbol), quantity in memory.positions.items():
+            self.positions.put(account, symbol, quantity)
+        for kept in memory.finished:
+            self.registry.add(kept.working())
+        self._put_back(sorted(memory.open, key=lambda kept: kept.number))
+        workings = self.registry.numbered()
+        for tie in memory.ties:
+            tie.tied(workings)
+        self.registry.prune(self.now_ns)
+
+    def _put_back(self, orders: Iterable[KeptOrder]) -> None:
+        placed = []
+        for kept in orders:
+            if kept.order.symbol not in self.pits:
+                raise UnknownSymbolError(kept.order.symbol, len(self.pits))
+            working = kept.working()
+            self.registry.add(working)
+            self._plan_lapse(working)
+            placed += [] if working.hold is not None else [working]
+        for working in sorted(placed, key=lambda working: working.priority):
+            working.priority = next(self._priorities)
+            self.pit_of(working).add(working)
+
     # within
+
+    def _plan_lapse(self, working: Working) -> None:
+        if working.order.expires_ns is not None:
+            working.lapse_ticket = self._agenda.put(working.order.expires_ns, partial(self._lapse, working))
 
     def _new(self, account: str, order: Order) -> Working:
         return Working(

@@ -1,7 +1,7 @@
 """The matching engine: commands and market data in, events out; deterministic, without clock and without I/O."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
@@ -13,11 +13,12 @@ from brokers.matching.arrivals import Arrivals
 from brokers.matching.bars import match_bar
 from brokers.matching.desk import Admit, Desk
 from brokers.matching.events import BadMarketDataError, FillCause, UnknownSymbolError
+from brokers.matching.kept import KeptMarket, KeptOrder, KeptTie, VenueMemory
 from brokers.matching.matching import match_arrivals, match_display, match_print, take_from_tape, waiting
 from brokers.matching.outbox import Events, Outbox
 from brokers.matching.pit import Pit
 from brokers.matching.rules import TriggerSource, VenueRules
-from brokers.model import Change, Order, OrderGroup, OrderReport
+from brokers.model import Change, Order, OrderGroup, OrderReport, OrderType
 from brokers.sides import Side
 
 
@@ -77,6 +78,11 @@ class MatchingEngine:
         self._catch_up(now)
         self._desk.registry.prune(now)
         return self._outbox.hand_out()
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time: of the newest command or data."""
+        return self._outbox.now_ns
 
     @property
     def next_due(self) -> int | None:
@@ -205,6 +211,33 @@ class MatchingEngine:
         self._desk.drop_idle_reducers(account, symbol)
         return self._outbox.hand_out()
 
+    # what must not be forgotten
+
+    def kept_order(self, account: str, key: str, order_id: str) -> tuple[KeptOrder | None, KeptTie | None]:
+        """An order as it is now, with its group; None where the venue has forgotten it, or where it has none."""
+        working = self._desk.registry.find(account, key, order_id)
+        if working is None:
+            return None, None
+        return KeptOrder.of(working), None if working.tie is None else KeptTie.of(working.tie)
+
+    def kept_trails(self) -> Iterator[KeptOrder]:
+        """The open trailing stops as they are now: they move without an event."""
+        for working in self._desk.registry.all_open():
+            if working.order.type is OrderType.TRAILING_STOP and working.best is not None:
+                yield KeptOrder.of(working)
+
+    def kept_market(self, symbol: str) -> KeptMarket:
+        """The state of a symbol's market."""
+        pit = self._pit(symbol)
+        return KeptMarket(pit.status, pit.settled)
+
+    def restore(self, memory: VenueMemory) -> None:
+        """Goes on where an engine of the past stopped, which must come first; raises UnknownSymbolError.
+
+        No data of that past is left: orders meet what is shown from now on.
+        """
+        self._desk.restore(memory)
+
     # within
 
     def _pit(self, symbol: str) -> Pit:
@@ -214,18 +247,23 @@ class MatchingEngine:
         return pit
 
     def _send(self, account: str, action: Action, now: int, *, direct: bool) -> Events:
-        if direct:
-            self._catch_up(now)
-            action()
-            self._serve_arrivals()
-            return self._outbox.hand_out()
-        rules = self._rules
         sent = max(now, self._outbox.now_ns)
+        arrival = sent if direct else self._arrival(account, sent)
+        if arrival > sent:
+            self._agenda.put(arrival, action)
+            return self.advance(sent)
+        self._catch_up(sent)
+        action()
+        self._serve_arrivals()
+        self._desk.registry.prune(sent)
+        return self._outbox.hand_out()
+
+    def _arrival(self, account: str, sent: int) -> int:
+        """When a command gets there: never before one that its account sent earlier."""
+        rules = self._rules
         arrival = sent + rules.order_latency.draw(self._chance) + rules.feed_latency.draw(self._chance)
-        arrival = max(arrival, self._last_arrival.get(account, arrival))
-        self._last_arrival[account] = arrival
-        self._agenda.put(arrival, action)
-        return self.advance(sent)
+        self._last_arrival[account] = arrival = max(arrival, self._last_arrival.get(account, arrival))
+        return arrival
 
     def _catch_up(self, now: int) -> None:
         outbox = self._outbox

@@ -23,6 +23,11 @@ class Outbox:
         self._known: dict[str, int] = {}
         self._waiting: list[Event] = []
 
+    def resume(self, now_ns: int, sequence: int) -> None:
+        """Goes on after this time and this event."""
+        self.now_ns = max(self.now_ns, now_ns)
+        self._sequence = max(self._sequence, sequence)
+
     def head(self, account: str, symbol: str, key: str, order_id: str = "") -> Head:
         """The head of the next event."""
         self._sequence += 1

@@ -47,6 +47,10 @@ class Registry:
         candidates = alive or found
         return candidates[-1] if candidates else None
 
+    def numbered(self) -> dict[int, Working]:
+        """Every order it knows, by number."""
+        return {working.number: working for found in self._by_key.values() for working in found}
+
     def open_of(self, account: str) -> list[Working]:
         """The open orders of an account, the oldest first."""
         return list(self._open.get(account, {}).values())

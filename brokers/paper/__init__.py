@@ -1,12 +1,16 @@
 """The paper broker: embedded, needs no account anywhere; its exchange is the one that every emulator uses.
 
-    broker = await open_paper(runtime, PaperSettings())
+    broker = await open_paper(runtime, PaperSettings(), store=folder / "paper.jsonl")
+
+Without a store everything at the broker is lost with the process. With one it outlives a kill and a power cut, and is
+durable before an answer or news of it leaves the venue; what is lost are places in queues and requests under way.
 
 A paper broker is a type of its own, not a flag of a live one: it has no credential, no host and no way to get one.
 """
 
 import random
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import attrs
 
@@ -34,9 +38,12 @@ from brokers.order_log import MemoryLog, OrderLog
 from brokers.paper.exchange import BROKER, PaperExchange
 from brokers.paper.feed import PaperFeed
 from brokers.paper.hub import Hub
+from brokers.paper.keep import PaperMemory
+from brokers.paper.keeper import Keeper, open_accounts, restore, terms_of
 from brokers.paper.orders import PaperOrders
 from brokers.paper.settings import BAR_UNITS, Fee, PaperAccount, PaperFaults, PaperSettings
 from brokers.paper.source import MarketSource, ReplaySource, SyntheticSource
+from brokers.paper.store import PaperStore, StoreDamaged, StoreMismatch
 from brokers.paper.symbols import paper_symbols
 from brokers.paper.venue import PaperVenue
 from runtime import Backoff, Child, Runtime, Supervisor
@@ -86,31 +93,41 @@ async def open_paper(
     recording: Iterable[MarketEvent] | None = None,
     catalogue: Catalogue | None = None,
     name: str = BROKER,
+    store: Path | None = None,
     logs: Callable[[str], OrderLog] = lambda _: MemoryLog(),
 ) -> Broker:
     """Starts a paper broker at the top of the runtime and returns its facade; `recording` replaces the market.
 
-    `logs` keeps the facts of each account; by default they are lost with the process, as the accounts themselves are.
+    `store` is the file that keeps the accounts, `logs` the facts of each; by default both are lost with the process.
 
-    Raises StartFailed, SymbolError or LookupError for symbols that are not in the catalogue.
+    Raises StartFailed, SymbolError or LookupError for symbols that are not in the catalogue, StoreDamaged,
+    StoreMismatch, and OSError where the store cannot be read or written.
     """
     settings = settings or PaperSettings()
     catalogue = catalogue or Catalogue.shipped()
     timeline = Timeline(runtime.world.clock)
     now = timeline.now_ns()
+    kept = None if store is None else await _open_store(runtime, store, settings, catalogue, now)
+    held = () if kept is None else kept.memory.held()
     chance = random.Random(settings.seed)
     source: MarketSource
     if recording is not None:
         source = ReplaySource(catalogue, recording, now)
     else:
-        source = SyntheticSource(catalogue, settings.symbols or fronts(catalogue, now), settings.seed, now)
+        symbols = dict.fromkeys((*(settings.symbols or fronts(catalogue, now)), *held))
+        source = SyntheticSource(catalogue, symbols, settings.seed, now)
     rules = attrs.evolve(settings.rules, ack_latency=settings.faults.ack_latency(settings.rules.ack_latency, chance))
-    exchange = PaperExchange(attrs.evolve(settings, rules=rules), source.instruments, chance, now)
+    listed = {one.symbol: one for one in (*source.instruments, *map(catalogue.instrument, held))}
+    exchange = PaperExchange(attrs.evolve(settings, rules=rules), listed.values(), chance, now)
+    keeper = None
+    if kept is not None:
+        keeper = Keeper(exchange, kept, runtime.world.threads)
+        restore(keeper, exchange, source, kept.memory, now)
     hub, events = Hub(), source.events()
     venue = runtime.name(f"{name}:venue", PaperVenue)
     child = Child(
         "venue",
-        lambda: PaperVenue(exchange, source, events, hub, chance, timeline),
+        lambda: PaperVenue(exchange, source, events, hub, chance, timeline, keeper),
         name=venue.key,
         backoff=Backoff(first=0.05, most=1),
     )
@@ -120,12 +137,21 @@ async def open_paper(
         symbols=paper_symbols(catalogue.table, source.instruments),
         catalogue=catalogue,
         guard=Guard(name, Host(name, (), clock=runtime.world.clock, tell=lambda _: None), chance=chance),
-        orders=PaperOrders(venue, exchange, hub),
+        orders=PaperOrders(venue, exchange, hub, keeper),
         feed=PaperFeed(venue, source, hub, runtime.world.threads),
     )
     books = [broker.account_books(account, log=logs(account)) for account in exchange.accounts]
     await runtime.start(Supervisor(books, max_restarts=10, within=10), f"{name}-books")
     return broker
+
+
+async def _open_store(
+    runtime: Runtime, path: Path, settings: PaperSettings, catalogue: Catalogue, now: int
+) -> PaperStore:
+    keep = max(settings.keep, settings.rules.keep_finished)
+    store = PaperStore(runtime.world.disk, path, PaperMemory(terms_of(settings), catalogue.instrument, keep))
+    await runtime.world.threads.run(lambda: store.open(lambda memory: open_accounts(memory, settings, now)))
+    return store
 
 
 PLAN = BrokerPlan(BROKER, CAPABILITY, open_paper, PaperSettings)
@@ -149,6 +175,8 @@ __all__ = [
     "PaperExchange",
     "PaperFaults",
     "PaperSettings",
+    "StoreDamaged",
+    "StoreMismatch",
     "fronts",
     "open_paper",
 ]

@@ -14,7 +14,7 @@ import attrs
 
 from brokers.gateway import OrderNews
 from brokers.instruments import Instrument, Kind
-from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark
+from brokers.ledger import AccountTerms, CashFlow, FlowKind, Ledger, Mark, dump, load
 from brokers.market import Bar, Depth, MarketEvent, MarketStatus, Quote, Trade
 from brokers.matching import Code, Event, Events, MatchingEngine, Refusal
 from brokers.matching.events import Settled, Traded
@@ -30,7 +30,8 @@ from brokers.model import (
     OrderType,
     Position,
 )
-from brokers.paper.settings import SECOND_NS, PaperSettings
+from brokers.paper.keep import PaperMemory
+from brokers.paper.settings import SECOND_NS, PaperAccount, PaperSettings
 from brokers.paper.translate import order_events
 from brokers.sides import Side
 
@@ -80,16 +81,31 @@ class PaperExchange:
         self._holders: dict[str, set[str]] = {}
         self._quotes: dict[str, Quote] = {}
         self._unquoted = set(self.instruments)  # valued at their trades and bars, until a quote comes
-        self._liquidations = 0
+        self.liquidations = 0
         for account in settings.accounts:
             ledger = Ledger(AccountTerms(BROKER, account.id, account.currency), self.instruments)
-            if account.deposit:
-                flow = CashFlow(
-                    f"{account.id}/start", BROKER, account.id, FlowKind.DEPOSIT, account.deposit, account.currency, now
-                )
+            for flow in opening(account, now):
                 ledger.post(flow)
             keep = settings.keep
             self._accounts[account.id] = _Account(ledger, deque(maxlen=keep), deque(maxlen=keep))
+
+    def restore(self, memory: PaperMemory) -> None:
+        """Goes on where an exchange of the past stopped, which must come first; the market begins anew.
+
+        The memory must have every account of the settings. Raises UnknownSymbolError for an open order without a
+        market, BadState when the terms of an account or an instrument are others now.
+        """
+        self.instruments.update(memory.instruments)
+        self.engine.restore(memory.venue())
+        self._quotes.update(memory.quotes)
+        self.liquidations = memory.liquidations
+        for id_, books in self._accounts.items():
+            kept = memory.accounts[id_]
+            books.ledger = load(dump(kept.ledger), kept.ledger.account.terms, self.instruments)
+            books.fills.extend(kept.fills)
+            books.orders.extend(order.working().report() for order in kept.finished)
+            for symbol in books.ledger.symbols():
+                self._note_holder(id_, symbol, books.ledger)
 
     # Commands: each returns what it did, account by account.
 
@@ -183,6 +199,10 @@ class PaperExchange:
             return None
         return (quote.bid + quote.ask) / 2
 
+    def quote(self, symbol: str) -> Quote | None:
+        """What the symbol is valued at, or None where nothing told yet."""
+        return self._quotes.get(symbol)
+
     def ledger(self, account: str) -> Ledger:
         """The account's books, to be read only; raises KeyError."""
         return self._accounts[account].ledger
@@ -244,7 +264,7 @@ class PaperExchange:
             instrument = self.instruments[event.symbol]
             fill = event.fill
             fee = self.settings.fee(instrument).of(instrument, fill.quantity, fill.price, fill.liquidity)
-            return attrs.evolve(fill, fee=fee)
+            return fill.attributed(fee, fill.session)
         if isinstance(event, Settled) and event.quantity:
             return Fill(
                 id=f"settled/{event.symbol}/{event.sequence}",
@@ -261,10 +281,10 @@ class PaperExchange:
     def _note_holder(self, account: str, symbol: str, ledger: Ledger) -> None:
         holders = self._holders.setdefault(symbol, set())
         if ledger.quantity(symbol):
-            holders.add(account)
             quote = self._quotes.get(symbol)
-            if quote is not None:
+            if quote is not None and account not in holders:  # who holds already is marked with each quote
                 _mark(ledger, quote)
+            holders.add(account)
             return
         holders.discard(account)
         if not holders:
@@ -352,9 +372,9 @@ class PaperExchange:
         for report in self.engine.open_orders(account):
             found += self._told(self.engine.cancel(account, report.order.key, now, direct=True))
         for position in self.positions(account):
-            self._liquidations += 1
+            self.liquidations += 1
             order = Order(
-                key=f"liquidation-{self._liquidations}",
+                key=f"liquidation-{self.liquidations}",
                 symbol=position.symbol,
                 side=Side.SELL if position.quantity > 0 else Side.BUY,
                 type=OrderType.MARKET,
@@ -363,6 +383,14 @@ class PaperExchange:
             )
             found += self._told(self.engine.submit(account, order, now, direct=True))
         return found
+
+
+def opening(account: PaperAccount, now: int) -> tuple[CashFlow, ...]:
+    """What an account begins with."""
+    if not account.deposit:
+        return ()
+    start = f"{account.id}/start"
+    return (CashFlow(start, BROKER, account.id, FlowKind.DEPOSIT, account.deposit, account.currency, now),)
 
 
 def _shown(event: MarketEvent) -> Quote | None:

@@ -1,6 +1,7 @@
 """The order gateway of the paper broker: requests go to the venue's name, questions to the exchange itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from brokers.errors import Certainty, Code, broker_error
 from brokers.gateway import Leave, News
@@ -10,18 +11,24 @@ from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, Order
 from brokers.outcome import NotSent, Outcome, Unknown
 from brokers.paper.exchange import BROKER, PaperExchange
 from brokers.paper.hub import Hub
+from brokers.paper.keeper import Keeper
 from brokers.paper.venue import PaperVenue, need_line
 from runtime import Name
 from runtime.errors import CallError, NoSuchActor
+
+T = TypeVar("T")
 
 
 class PaperOrders:
     """One login's way to the paper accounts."""
 
-    def __init__(self, venue: Name[PaperVenue], exchange: PaperExchange, hub: Hub) -> None:
+    def __init__(
+        self, venue: Name[PaperVenue], exchange: PaperExchange, hub: Hub, keeper: Keeper | None = None
+    ) -> None:
         self._venue = venue
         self._exchange = exchange
         self._hub = hub
+        self._keeper = keeper
 
     async def accounts(self) -> Sequence[str]:
         """The ids of the accounts."""
@@ -59,32 +66,38 @@ class PaperOrders:
     async def order(self, account: str, key: str, broker_order_id: str | None) -> OrderReport | None:
         """One order, as far as the venue remembers."""
         await need_line(self._venue, account)
-        return self._exchange.engine.order(account, key)
+        return await self._kept(self._exchange.engine.order(account, key))
 
     async def open_orders(self, account: str) -> Sequence[OrderReport]:
         """The orders that live at the venue."""
         await need_line(self._venue, account)
-        return self._exchange.engine.open_orders(account)
+        return await self._kept(self._exchange.engine.open_orders(account))
 
     async def orders_since(self, account: str, time_ns: int) -> Sequence[OrderReport]:
         """All orders touched since then, as far as the venue remembers."""
         await need_line(self._venue, account)
-        return self._exchange.orders_since(account, time_ns)
+        return await self._kept(self._exchange.orders_since(account, time_ns))
 
     async def fills_since(self, account: str, time_ns: int) -> Sequence[Fill]:
         """All executions since then, as far as the venue remembers."""
         await need_line(self._venue, account)
-        return self._exchange.fills_since(account, time_ns)
+        return await self._kept(self._exchange.fills_since(account, time_ns))
 
     async def positions(self, account: str) -> Sequence[Position]:
         """The net positions that are not flat."""
         await need_line(self._venue, account)
-        return self._exchange.positions(account)
+        return await self._kept(self._exchange.positions(account))
 
     async def summary(self, account: str) -> AccountSummary:
         """The account's money."""
         await need_line(self._venue, account)
-        return self._exchange.summary(account)
+        return await self._kept(self._exchange.summary(account))
+
+    async def _kept(self, answer: T) -> T:
+        """The answer, once nothing that it shows can be forgotten any more."""
+        if self._keeper is not None:
+            await self._keeper.settled()
+        return answer
 
     def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
         """Hands the account's news to hear."""

@@ -13,6 +13,7 @@ from brokers.model import Liquidity
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+_CENT_MILLIONTH = Decimal("1e-8")  # the places that a fee is rounded to
 _SAMPLES = 1_000  # so a share of slow answers is exact to a thousandth
 
 
@@ -70,7 +71,7 @@ class Fee:
             value = quantity * instrument.multiplier / price
         else:
             value = quantity * instrument.multiplier * abs(price)
-        return (self.per_contract * quantity + share * value).quantize(Decimal("1e-8")).normalize()
+        return (self.per_contract * quantity + share * value).quantize(_CENT_MILLIONTH).normalize()
 
 
 FEES: Mapping[Kind, Fee] = {

@@ -31,6 +31,7 @@ from brokers.outcome import Exists, NotSent, Outcome
 from brokers.outcome import Rejected as RejectedOutcome
 from brokers.paper.exchange import BROKER, Cascade, PaperExchange
 from brokers.paper.hub import Hub
+from brokers.paper.keeper import Keeper
 from brokers.paper.settings import SECOND_NS, Dividend, Funding, PaperSettings
 from brokers.paper.source import MarketSource
 from brokers.paper.translate import neutral_code
@@ -60,6 +61,7 @@ class PaperVenue(Actor):
         hub: Hub,
         chance: random.Random,
         timeline: Timeline,
+        keeper: Keeper | None = None,
     ) -> None:
         self.timeline = timeline
         self.exchange = exchange
@@ -67,6 +69,7 @@ class PaperVenue(Actor):
         self.events = events
         self.hub = hub
         self.chance = chance
+        self.keeper = keeper  # None: nothing outlives the process
         self.settings: PaperSettings = exchange.settings
         self.pending: dict[Pending, deque[Reply]] = {}
         self.untold: dict[str, deque[Cascade]] = {}
@@ -79,6 +82,8 @@ class PaperVenue(Actor):
         """
         now = self.now()
         self.hub.set_line(LinkNews(True, "the venue is up", now))
+        if self.keeper is not None:
+            self.spawn(self.keeper.run, self._plan_to_tell, self._tell_of_disk)
         for instrument in self.source.instruments:
             self._status(instrument.symbol, self.source.status(instrument.symbol, now))
             self.spawn(self._keep_hours, instrument.symbol)
@@ -154,15 +159,26 @@ class PaperVenue(Actor):
     # What happens is told when its owner learns of it.
 
     def _tell(self, cascades: tuple[Cascade, ...]) -> None:
+        if self.keeper is None:
+            self._plan_to_tell(cascades)
+        elif cascades:
+            self.keeper.note(cascades)
+        due = self.exchange.engine.next_due
+        if due is not None and (self.armed_ns is None or due < self.armed_ns):
+            self.armed_ns = due
+            self.send_after(max(due - self.now(), 0) / SECOND_NS, PaperVenue.advance)
+
+    def _plan_to_tell(self, cascades: tuple[Cascade, ...]) -> None:
         for cascade in cascades:
             untold = self.untold.setdefault(cascade.account, deque())
             untold.append(cascade)
             if len(untold) == 1:
                 self.tell_due(cascade.account)
-        due = self.exchange.engine.next_due
-        if due is not None and (self.armed_ns is None or due < self.armed_ns):
-            self.armed_ns = due
-            self.send_after(max(due - self.now(), 0) / SECOND_NS, PaperVenue.advance)
+
+    def _tell_of_disk(self, error: OSError | None) -> None:
+        """A venue that cannot keep what happens answers nobody until it can."""
+        text = "what happens can be kept again" if error is None else f"what happens cannot be kept: {error}"
+        self.hub.set_line(LinkNews(error is None, text, self.now()))
 
     def tell_due(self, account: str) -> None:
         """Tells an account in order what it may know by now; the first that it may not holds up the rest."""
@@ -188,10 +204,13 @@ class PaperVenue(Actor):
 
     def _resolve(self, event: Event, cascade: Cascade) -> None:
         for answers in (_ANSWERS_PLACE, _ANSWERS_CHANGE, _ANSWERS_CANCEL):
+            if not isinstance(event, answers):
+                continue
             asked = (event.account, event.key, answers)
-            if isinstance(event, answers) and asked in self.pending:
-                self.pending[asked].popleft().send(_outcome(event, cascade))
-                if not self.pending[asked]:
+            waiting = self.pending.get(asked)
+            if waiting:
+                waiting.popleft().send(_outcome(event, cascade))
+                if not waiting:
                     del self.pending[asked]
 
     def advance(self) -> None:
@@ -249,12 +268,16 @@ class PaperVenue(Actor):
 
     def _status(self, symbol: str, status: MarketStatus) -> None:
         self._tell(self.exchange.set_status(symbol, status, self.now()))
+        if self.keeper is not None:
+            self.keeper.note_market(symbol)
 
     def _settle(self, symbol: str) -> None:
         """Closes what is held of a contract whose last session is over, at its last price."""
         price = self.exchange.last_price(symbol)
         if price is not None:
             self._tell(self.exchange.settle(symbol, price, self.now()))
+            if self.keeper is not None:
+                self.keeper.note_market(symbol)
 
     async def _break_line(self) -> None:
         faults = self.settings.faults

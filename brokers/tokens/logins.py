@@ -34,7 +34,9 @@ class LoginPlan:
 
     def way(self, environment: str, at: str | None = None) -> OAuth2 | PasswordLogin:
         """The way in one environment; `at` is the origin of an emulator that stands in for the broker."""
-        way = self.ways[environment]
+        way = self.ways.get(environment)
+        if way is None:
+            raise UnknownEnvironment(self, environment)
         if at is None:
             return way
         names = ("authorize_url", "token_url") if isinstance(way, OAuth2) else ("login_url", "renew_url")
@@ -50,6 +52,16 @@ class UnknownLogin(LookupError):
             f"expected a broker with a login, got {broker!r}; nothing was changed; choose one of {', '.join(LOGINS)}"
         )
         self.broker = broker
+
+
+class UnknownEnvironment(LookupError):
+    """An environment in which a broker has no login."""
+
+    def __init__(self, plan: LoginPlan, environment: str) -> None:
+        there = " or ".join(f"--environment {name}" for name in plan.ways)
+        super().__init__(f"{plan.broker} has no {environment} environment; nothing was changed; use {there}")
+        self.broker = plan.broker
+        self.environment = environment
 
 
 class UnknownField(LookupError):
@@ -81,7 +93,7 @@ LOGINS: Final[Mapping[str, LoginPlan]] = {
     for plan in (
         LoginPlan("tradestation", _CLIENT, dict.fromkeys(ENVIRONMENTS, TRADESTATION)),
         LoginPlan("tradovate", _PASSWORD, {"paper": TRADOVATE_DEMO, "live": TRADOVATE_LIVE}),
-        LoginPlan("thinkorswim", _CLIENT, dict.fromkeys(ENVIRONMENTS, SCHWAB)),
+        LoginPlan("thinkorswim", _CLIENT, {"live": SCHWAB}),
     )
 }
 

@@ -16,7 +16,7 @@ from brokers.capability import Environment
 from brokers.tokens.credentials import Credential, LoginId, NoCredential, VersionConflict
 from brokers.tokens.drive import drive
 from brokers.tokens.flow import LoginFailure
-from brokers.tokens.logins import UnknownField, UnknownLogin, field_of, login_plan, person_login
+from brokers.tokens.logins import UnknownEnvironment, UnknownField, UnknownLogin, field_of, login_plan, person_login
 from brokers.tokens.loopback import at_loopback
 from brokers.tokens.oauth2 import OAuth2
 from brokers.tokens.token_set import Kept, kept_in, login_fields, login_names, with_kept
@@ -53,6 +53,7 @@ REFUSALS: Final = (
     LoginFailure,
     UnknownLogin,
     UnknownField,
+    UnknownEnvironment,
     NoCredential,
     VersionConflict,
     FoldersUnknown,
@@ -131,6 +132,7 @@ async def kept(keys: Keys, login: LoginId, field: str, value: Secret) -> dict[st
     """Stores one field, and makes up those that nobody has to know."""
     plan = login_plan(login.broker)
     field_of(plan, field)
+    plan.way(login.environment)
     credential = await keys.credential(login)
     fields = {**credential.fields, field: value}
     for other in plan.fields:

@@ -445,6 +445,7 @@ def test_a_crash_of_the_actor_costs_no_subscription() -> None:
             await here.feed.subscribe(NQ)
         await trio.sleep(20)
         assert here.other.line.keys[L1F] == ["/ESH26"]
+        assert here.links == [True, False, True]
         await here.other.change(L1F, "/ESH26", f1=6902)
         await trio.sleep(0.1)
         assert here.events(Quote)[-1].bid == D(6902)
@@ -461,6 +462,7 @@ def test_the_token_store_restarts_with_the_streamer_behind_it() -> None:
         await trio.sleep(20)
         assert len(here.other.connections) == 2
         assert here.other.line.keys[L1F] == ["/ESH26"]
+        assert here.links == [True, False, True]
 
     played(play)
 

@@ -145,6 +145,9 @@ def test_an_unknown_broker_field_or_login_says_what_there_is(stored: Person) -> 
     assert "client_id, client_secret" in _refused(stored, "keys", "set", "tradestation", "--field", "pin", stdin="1\n")
     assert "pitboss keys set tradovate" in _refused(stored, "login", "tradovate", "--no-browser")
     assert "tradestation, tradovate, thinkorswim" in _refused(stored, "login", "nobody", "--no-browser")
+    assert "use --environment live" in _refused(
+        stored, "keys", "set", "thinkorswim", "--field", "client_id", stdin="1\n"
+    )
     assert "expected a value" in _refused(stored, "keys", "set", "tradestation", "--field", "client_id")
 
 

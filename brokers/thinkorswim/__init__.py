@@ -1,0 +1,159 @@
+"""ThinkOrSwim, which is Schwab's interface now: market data of futures and stocks through one streamer a login.
+
+    broker = await open_thinkorswim(runtime, ThinkorswimSettings(), shelf=shelf)
+
+It is a source of data only. Futures cannot be ordered through the interface, and an account manager for stocks alone is
+not kept: `orders` is absent from the record and from the broker, and whoever asks for it gets Unsupported.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from brokers.broker import Broker
+from brokers.capability import SECOND_NS, Capability, DataSupport, Environment, RateLimit, Scope
+from brokers.catalogue import Catalogue
+from brokers.connection import Operations
+from brokers.guards.guard import Guard
+from brokers.guards.host import Host
+from brokers.guards.limits import Rolling
+from brokers.instruments import Kind
+from brokers.listing import BrokerPlan
+from brokers.market import BarUnit
+from brokers.order_log import OrderLog
+from brokers.thinkorswim.audience import Audience
+from brokers.thinkorswim.auth import RULES, Credentials, way
+from brokers.thinkorswim.events import Delayed, Evicted, Quarantined, Tell
+from brokers.thinkorswim.feed import BARS, ThinkorswimFeed
+from brokers.thinkorswim.rest import Rest
+from brokers.thinkorswim.settings import BROKER, Qos, ThinkorswimSettings
+from brokers.thinkorswim.streamer import REQUESTS, StreamerActor, StreamerParts
+from brokers.thinkorswim.symbols import thinkorswim_symbols
+from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.token_store import TokenStore, TokenStoreParts
+from runtime import Actor, Child, Reason, Runtime, Strategy, Supervisor
+from runtime.registry import Keys, Registry
+from runtime.wire.capture import Capture, Recorder
+from runtime.wire.http import HttpClient
+from runtime.wire.origins import AllowList
+from runtime.wire.redaction import Redactor
+
+_MINUTE_NS: Final = 60 * SECOND_NS
+_REQUESTS_A_MINUTE: Final = 120
+
+CAPABILITY: Final = Capability(
+    broker=BROKER,
+    environments=frozenset({Environment.LIVE}),
+    data=DataSupport(
+        kinds=frozenset({Kind.FUTURE, Kind.STOCK}),
+        quotes=True,
+        trades=True,  # one for all prints between two messages
+        bars=frozenset({BarUnit.MINUTE, BarUnit.HOUR, BarUnit.DAY, BarUnit.WEEK}),  # of stocks
+        live_bars=True,
+    ),
+    orders=None,
+    limits=(RateLimit(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS, Scope.LOGIN),),
+)
+
+
+class _Http(Actor):
+    """Closes the HTTP client when the connection ends."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def on_stop(self, reason: Reason) -> None:
+        """Lets go of its connections."""
+        await self._client.aclose()
+
+
+async def open_thinkorswim(
+    runtime: Runtime,
+    settings: ThinkorswimSettings | None = None,
+    *,
+    shelf: CredentialShelf,
+    streams: Registry | None = None,
+    catalogue: Catalogue | None = None,
+    name: str = BROKER,
+    logs: Callable[[str], OrderLog] | None = None,
+    redactor: Redactor | None = None,
+    capture: Capture | None = None,
+    tls: ssl.SSLContext | None = None,
+    tell: Tell = lambda _: None,
+) -> Broker:
+    """Starts one login's connection at the top of the runtime and returns its facade; raises StartFailed.
+
+    `logs` is what every broker is given for the books of its accounts; this one has none. `capture` takes the record of
+    every exchange, `tell` what people should hear of; neither may wait or raise.
+    """
+    del logs
+    settings = settings or ThinkorswimSettings()
+    catalogue = catalogue or Catalogue.shipped()
+    redactor = redactor or Redactor()
+    redactor.add(RULES)
+    world = runtime.world
+    allowed = AllowList(settings.api, settings.streamer)
+    recorder = None if capture is None else Recorder(name, world.clock, redactor, capture)
+    client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder)
+    host = Host(name, (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),), clock=world.clock, tell=tell)
+    guard = Guard(name, host, chance=world.chance)
+    credentials = Credentials(runtime.name(settings.login_id.store_key, TokenStore))
+    rest = Rest(settings.api, client, credentials, redactor, world.clock)
+    audience, names = Audience(), thinkorswim_symbols(catalogue.table)
+    store = TokenStoreParts(
+        login=settings.login_id,
+        way=way(settings),
+        shelf=shelf,
+        sender=client,
+        streams=Registry(Keys.DUPLICATE) if streams is None else streams,
+        redactor=redactor,
+        tell=tell,
+    )
+    streamer = StreamerParts(
+        settings=settings,
+        names=names,
+        roots=frozenset(catalogue.table.roots("future")),
+        audience=audience,
+        rest=rest,
+        credentials=credentials,
+        guard=guard,
+        allowed=allowed,
+        redactor=redactor,
+        tell=tell,
+        recorder=recorder,
+        tls=tls,
+    )
+    children: list[Child[Any]] = [Child("http", lambda: _Http(client)), store.child(), streamer.child()]
+    tree = Supervisor(children, strategy=Strategy.REST_FOR_ONE, max_restarts=10, within=10)
+    await runtime.start(tree, f"{name}-connection")
+    return Broker(
+        capability=CAPABILITY,
+        symbols=names,
+        catalogue=catalogue,
+        guard=guard,
+        feed=ThinkorswimFeed(
+            names=names,
+            catalogue=catalogue,
+            audience=audience,
+            streamer=runtime.name(streamer.actor_key, StreamerActor),
+            rest=rest,
+            guard=guard,
+            clock=world.clock,
+            tell=tell,
+        ),
+        operations=Operations(bars=BARS),
+    )
+
+
+PLAN: Final = BrokerPlan(BROKER, CAPABILITY, open_thinkorswim, ThinkorswimSettings)
+
+__all__ = [
+    "CAPABILITY",
+    "PLAN",
+    "Delayed",
+    "Evicted",
+    "Qos",
+    "Quarantined",
+    "ThinkorswimSettings",
+    "open_thinkorswim",
+]

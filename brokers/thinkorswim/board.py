@@ -1,0 +1,283 @@
+"""What the streamer has said of each symbol, put together: it sends changes, and out come whole quotes.
+
+A message may stand for many prints: the trade that comes out has the last price and the volume of all of them. A value
+that cannot be is told as Quarantined and counts as not known until the streamer sends another one.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal, DecimalException
+from typing import Final
+
+import attrs
+from msgspec import UNSET
+
+from brokers.instruments import EXACT, Kind
+from brokers.market import Bar, BarUnit, Interval, MarketEvent, Quote, Trade
+from brokers.thinkorswim.events import Delayed, Event, Quarantined
+from brokers.thinkorswim.wire import Batch, Malformed
+from brokers.thinkorswim.wire_rest import Candle
+from brokers.thinkorswim.wire_rows import (
+    SANE,
+    CandleRow,
+    EquityCandle,
+    FutureCandle,
+    FutureRow,
+    LevelRow,
+    Moment,
+    carries_rows,
+    decode_rows,
+    is_sane,
+)
+
+MINUTE: Final = Interval(1, BarUnit.MINUTE)
+_MINUTE_NS: Final = MINUTE.nanoseconds
+_MILLISECOND_NS: Final = 1_000_000
+_FIRST_MS, _LAST_MS = 10**12, 10**13  # 2001 to 2286: no other moment is a time of a market
+_NONE: Final = Decimal(0)
+_CANDLES: Final = (FutureCandle, EquityCandle)
+_exactly: Final = SANE.plus
+_PRICES: Final = ("bid", "ask", "last")
+_NUMBERS: Final = (*_PRICES, "bid_size", "ask_size", "volume")
+
+
+@attrs.define(eq=False)
+class _Level:
+    """The best prices of one symbol as far as they are known."""
+
+    symbol: str
+    is_stock: bool
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    bid_size: Decimal = _NONE
+    ask_size: Decimal = _NONE
+    quote_ns: int | None = None
+    last: Decimal | None = None
+    volume: Decimal | None = None
+    trade_ns: int | None = None
+    delayed: bool = False
+    last_bar_ns: int = 0
+
+    def merge_quote(self, row: LevelRow, lot: Decimal) -> bool:
+        """Takes over what changed of bid and ask; False when nothing did."""
+        quoted = False
+        if row.bid is not UNSET:
+            self.bid, quoted = row.bid, True
+        if row.ask is not UNSET:
+            self.ask, quoted = row.ask, True
+        if row.bid_size is not UNSET:
+            self.bid_size, quoted = self._displayed(row.bid_size, lot), True
+        if row.ask_size is not UNSET:
+            self.ask_size, quoted = self._displayed(row.ask_size, lot), True
+        if row.quote_ms is not UNSET:
+            self.quote_ns, quoted = _moment(row.quote_ms), True
+        return quoted
+
+    def merge_trade(self, row: LevelRow) -> None:
+        """Takes over what changed of the prints."""
+        if row.last is not UNSET:
+            self.last = row.last
+        if row.volume is not UNSET:
+            self.volume = row.volume
+        if row.trade_ms is not UNSET:
+            self.trade_ns = _moment(row.trade_ms)
+
+    def _displayed(self, size: Decimal | None, lot: Decimal) -> Decimal:
+        if size is None:
+            return _NONE
+        return EXACT.multiply(size, lot) if self.is_stock else size
+
+    def forget(self) -> None:
+        """Nothing is known of the prices any more; bars that were given out stay so."""
+        self.bid = self.ask = self.quote_ns = self.last = self.volume = self.trade_ns = None
+        self.bid_size = self.ask_size = _NONE
+
+
+@attrs.frozen
+class BoardStatistics:
+    """What came so far: market events, rows of symbols that nobody watches, values that cannot be, bars twice."""
+
+    events: int
+    strays: int
+    quarantined: int
+    repeated_bars: int
+    delayed: tuple[str, ...]
+
+
+class Board:
+    """The watched symbols by the broker's names; `take` is a function of what was said and when it came."""
+
+    def __init__(self, *, lot_shares: int, delayed_data: bool) -> None:
+        self._lot = Decimal(lot_shares)
+        self._passes_delayed = delayed_data
+        self._levels: dict[str, _Level] = {}
+        self._told: list[Event] = []
+        self._events = self._strays = self._quarantined = self._repeated = 0
+        self.fronts: dict[str, str] = {}  # the contract that is active now, by the name of its continuous future
+
+    def watch(self, name: str, symbol: str, kind: Kind) -> None:
+        """Takes up a symbol under the broker's name; once more is fine."""
+        self._levels.setdefault(name, _Level(symbol, kind is Kind.STOCK))
+
+    def leave(self, name: str) -> None:
+        """Lets go of a symbol."""
+        self._levels.pop(name, None)
+        self.fronts.pop(name, None)
+
+    def forget_prices(self) -> None:
+        """The stream was interrupted: the next rows are whole again, and what was traded between is not known."""
+        for level in self._levels.values():
+            level.forget()
+
+    def take(self, batch: Batch, now_ns: int) -> Sequence[MarketEvent]:
+        """The market events in a batch of rows, in its order; never raises."""
+        events: list[MarketEvent] = []
+        service = batch.service
+        if not carries_rows(service):
+            return events
+        try:
+            rows, bad = decode_rows(service, batch.content)
+        except Malformed as error:
+            self._keep_out(service, "", "content", error.text, error.kind)
+            return events
+        told = (batch.timestamp, now_ns)
+        for row in rows:
+            level = self._levels.get(row.key)
+            if level is None:
+                self._strays += 1
+            elif isinstance(row, _CANDLES):
+                self._take_candle(service, level, row, events)
+            else:
+                self._take_prices(service, level, row, told, events)
+        for key, fault in bad:
+            self._lose(service, key, fault)
+        self._events += len(events)
+        return events
+
+    def told(self) -> Sequence[Event]:
+        """What people should hear of since this was asked last."""
+        told, self._told = self._told, []
+        return told
+
+    def statistics(self) -> BoardStatistics:
+        """Counts since the start."""
+        delayed = tuple(level.symbol for level in self._levels.values() if level.delayed)
+        return BoardStatistics(self._events, self._strays, self._quarantined, self._repeated, delayed)
+
+    # Best prices.
+
+    def _take_prices(
+        self, service: str, level: _Level, row: LevelRow, told: tuple[int, int], events: list[MarketEvent]
+    ) -> None:
+        if not _fits(row):
+            self._mend(service, level, row)
+        before = level.volume
+        quoted = level.merge_quote(row, self._lot)
+        level.merge_trade(row)
+        if row.delayed is not UNSET:
+            self._heed_delay(level, row.delayed is True)
+        if type(row) is FutureRow and isinstance(row.active_symbol, str):
+            self.fronts[row.key] = row.active_symbol
+        if level.delayed and not self._passes_delayed:
+            return
+        if quoted:
+            if not (level.bid and level.ask):
+                self._doubt_nothing(service, level, row.key)
+            events.append(
+                Quote(
+                    level.symbol, level.bid, level.ask, level.bid_size, level.ask_size, level.quote_ns or _stamp(told)
+                )
+            )
+        if row.volume is not UNSET and level.last and (size := _between(before, level.volume)):
+            events.append(Trade(level.symbol, level.last, size, level.trade_ns or _stamp(told)))
+
+    def _mend(self, service: str, level: _Level, row: LevelRow) -> None:
+        """Takes what cannot be out of a row, so that it counts as not known."""
+        for name in _NUMBERS:
+            value = getattr(row, name)
+            may_be_negative = name in _PRICES and not level.is_stock
+            if isinstance(value, Decimal) and not (is_sane(value) and (may_be_negative or not value.is_signed())):
+                setattr(row, name, None)
+                self._keep_out(service, row.key, name, value, "a number that can be")
+
+    def _doubt_nothing(self, service: str, level: _Level, key: str) -> None:
+        """A price of 0 is none, and then there can be no size at it."""
+        for side, price, size in (("bid", level.bid, level.bid_size), ("ask", level.ask, level.ask_size)):
+            if price is not None and not price:
+                setattr(level, side, None)
+                if size:
+                    self._keep_out(service, key, side, price, f"a price other than 0 for the size {size}")
+
+    def _heed_delay(self, level: _Level, delayed: bool) -> None:
+        if delayed and not level.delayed:
+            self._told.append(Delayed(level.symbol))
+        level.delayed = delayed
+
+    # Bars.
+
+    def _take_candle(self, service: str, level: _Level, row: CandleRow, events: list[MarketEvent]) -> None:
+        start_ns = _moment(row.start_ms)
+        problem = "the start of a minute" if start_ns is None else bar_problem(row, stock=level.is_stock)
+        if start_ns is None or problem:
+            self._keep_out(service, row.key, "bar", row, problem)
+            return
+        close_ns = start_ns + _MINUTE_NS
+        if close_ns <= level.last_bar_ns:
+            self._repeated += 1
+            return
+        level.last_bar_ns = close_ns
+        if not level.delayed or self._passes_delayed:
+            events.append(Bar(level.symbol, MINUTE, row.open, row.high, row.low, row.close, row.volume, close_ns))
+
+    # What cannot be.
+
+    def _lose(self, service: str, key: str, fault: Malformed) -> None:
+        """A row that cannot be read may have changed anything."""
+        level = self._levels.get(key)
+        if level is not None and "CHART" not in service:
+            level.forget()
+        self._keep_out(service, key, "row", fault.text, fault.kind)
+
+    def _keep_out(self, service: str, key: str, field: str, value: object, expected: str) -> None:
+        self._quarantined += 1
+        self._told.append(Quarantined(service, key, field, value, expected))
+
+
+def _fits(row: LevelRow) -> bool:
+    """Whether every number of a row is plainly all right; a quick look, after which `_mend` takes a thorough one."""
+    try:
+        for value in (row.bid, row.ask, row.last, row.bid_size, row.ask_size, row.volume):
+            if value is UNSET or value is None:
+                continue
+            if value.is_signed() or not _exactly(value).is_finite():
+                return False
+    except DecimalException:
+        return False
+    return True
+
+
+def _between(before: Decimal | None, now: Decimal | None) -> Decimal:
+    """The volume since the message before; nothing where that is not known. A new day counts from 0."""
+    if before is None or now is None:
+        return _NONE
+    return EXACT.subtract(now, before) if now >= before else now
+
+
+def _stamp(told: tuple[int, int]) -> int:
+    """When a batch was sent in nanoseconds, or else when it came."""
+    return _moment(told[0]) or told[1]
+
+
+def _moment(value: Moment) -> int | None:
+    """Milliseconds as nanoseconds; None for what is no moment of a market."""
+    return value * _MILLISECOND_NS if isinstance(value, int) and _FIRST_MS <= value < _LAST_MS else None
+
+
+def bar_problem(bar: CandleRow | Candle, *, stock: bool) -> str:
+    """What a bar should be but is not; empty where it is all right."""
+    if not all(map(is_sane, (bar.open, bar.high, bar.low, bar.close, bar.volume))):
+        return "finite prices and a finite volume"
+    if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        return "open and close between low and high"
+    if stock and bar.low <= 0:
+        return "prices above 0"
+    return "" if bar.volume >= 0 else "a volume of 0 or more"

@@ -1,0 +1,138 @@
+"""The rows of a batch, read straight into classes; one bad row costs itself and no other."""
+
+from collections.abc import Mapping
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from brokers.thinkorswim.fields import Service, wire_names
+from brokers.thinkorswim.wire import Malformed, decoded
+
+Number = Decimal | UnsetType | None  # None: the streamer says that there is none; UNSET: it is as before
+Moment = int | UnsetType | None
+
+SANE: Final = Context(  # in which a number that cannot be a price or a size raises
+    prec=40, Emin=-40, Emax=40, traps=[Inexact, Rounded, Overflow, Subnormal, InvalidOperation]
+)
+
+
+class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=False):
+    """What changed of a future's best prices."""
+
+    key: str
+    delayed: bool | UnsetType = UNSET
+    bid: Number = UNSET
+    ask: Number = UNSET
+    last: Number = UNSET
+    bid_size: Number = UNSET
+    ask_size: Number = UNSET
+    volume: Number = UNSET
+    last_size: Number = UNSET
+    quote_ms: Moment = UNSET
+    trade_ms: Moment = UNSET
+    active_symbol: str | UnsetType | None = UNSET
+
+
+class EquityRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_EQUITIES), gc=False):
+    """What changed of a stock's best prices; displayed sizes are in lots."""
+
+    key: str
+    delayed: bool | UnsetType = UNSET
+    bid: Number = UNSET
+    ask: Number = UNSET
+    last: Number = UNSET
+    bid_size: Number = UNSET
+    ask_size: Number = UNSET
+    volume: Number = UNSET
+    last_size: Number = UNSET
+    quote_ms: Moment = UNSET
+    trade_ms: Moment = UNSET
+
+
+class FutureCandle(msgspec.Struct, rename=wire_names(Service.CHART_FUTURES), gc=False):
+    """A finished minute of a future."""
+
+    key: str
+    start_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class EquityCandle(msgspec.Struct, rename=wire_names(Service.CHART_EQUITY), gc=False):
+    """A finished minute of a stock."""
+
+    key: str
+    start_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+LevelRow = FutureRow | EquityRow
+CandleRow = FutureCandle | EquityCandle
+Row = LevelRow | CandleRow
+
+
+class _Key(msgspec.Struct):
+    key: str = ""
+
+
+_ROWS: Final[Mapping[str, type[Row]]] = {
+    Service.LEVELONE_FUTURES.value: FutureRow,
+    Service.LEVELONE_EQUITIES.value: EquityRow,
+    Service.CHART_FUTURES.value: FutureCandle,
+    Service.CHART_EQUITY.value: EquityCandle,
+}
+_WHOLE: Final = {service: msgspec.json.Decoder(list[row]) for service, row in _ROWS.items()}  # type: ignore[valid-type]  # a class from a table
+_ONE: Final = {service: msgspec.json.Decoder(row) for service, row in _ROWS.items()}
+_PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_KEYS: Final = msgspec.json.Decoder(_Key)
+
+
+def carries_rows(service: str) -> bool:
+    """Whether the rows of a service mean something to us; those of all others are passed over."""
+    return service in _ROWS
+
+
+def decode_rows(service: str, content: msgspec.Raw) -> tuple[list[Row], list[tuple[str, Malformed]]]:
+    """The rows that can be read, and the others with their keys, as far as those can be read.
+
+    Raises Malformed when it is no list at all.
+    """
+    try:
+        return _WHOLE[service].decode(content), []
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return _one_by_one(service, content)
+
+
+def _one_by_one(service: str, content: msgspec.Raw) -> tuple[list[Row], list[tuple[str, Malformed]]]:
+    rows: list[Row] = []
+    bad: list[tuple[str, Malformed]] = []
+    for part in decoded(_PARTS, content, f"a list of rows of {service}"):
+        try:
+            rows.append(decoded(_ONE[service], part, f"a row of {service}"))
+        except Malformed as error:
+            bad.append((_key_of(part), error))
+    return rows, bad
+
+
+def _key_of(part: msgspec.Raw) -> str:
+    try:
+        return decoded(_KEYS, part, "a row with a key").key
+    except Malformed:
+        return ""
+
+
+def is_sane(value: Decimal) -> bool:
+    """Whether a number is finite, of at most 40 digits, and neither huge nor tiny."""
+    try:
+        return SANE.plus(value).is_finite()
+    except DecimalException:
+        return False
