@@ -32,6 +32,7 @@ from runtime.wire.origins import AllowList
 from runtime.wire.redaction import Redactor
 from runtime.wire.secret import Secret
 from runtime.world import World
+from sessions.control.daemon.hardening import harden
 
 T = TypeVar("T")
 
@@ -81,6 +82,7 @@ class Keys:
 def run(work: Callable[[Keys], Awaitable[T]], say: Callable[[str], None]) -> T | None:
     """Does work on the vault; None after a refusal, which is said in its one sentence."""
     try:
+        harden(allow_root=True)
         place = folders(os.environ)
         prepare(place)
         return trio.run(_opened, place.state / VAULT_FILE, work)
@@ -232,9 +234,9 @@ def _plan_fields(broker: str) -> Sequence[Any]:
 
 
 async def log_in(
-    keys: Keys, login: LoginId, show: Callable[[str], None], *, browser: bool, at: str | None
+    keys: Keys, login: LoginId, show: Callable[[str], None], *, browser: bool, at: str | None, renew: bool = False
 ) -> tuple[int, int]:
-    """Logs in and stores the tokens durably; returns the time and when the access token ends."""
+    """Logs in, or renews what is there without a person, and stores the tokens; returns the time and their end."""
     way, credential = login_plan(login.broker).way(login.environment, at), await keys.shelf.get(login)
     redactor = Redactor()
     for secret in login_fields(credential):
@@ -248,9 +250,9 @@ async def log_in(
 
     async with HttpClient(keys.world.network, origins, redactor) as client:
         person = at_loopback(keys.world.network, open_page)
-        tokens = await drive(
-            person_login(way, credential, random.SystemRandom()), client, keys.world.clock, redactor, person
-        )
+        known = kept_in(credential).tokens
+        flow = way.renew(credential, known) if renew else person_login(way, credential, random.SystemRandom())
+        tokens = await drive(flow, client, keys.world.clock, redactor, person)
     generation = kept_in(credential).generation + 1
     await keys.shelf.put(with_kept(credential, Kept(tokens, generation)))
     return keys.world.clock.wall_ns(), tokens.expires_ns

@@ -156,10 +156,11 @@ def _on_this_machine(_: click.Context, __: click.Parameter, value: str | None) -
 @click.command()
 @click.argument("broker")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the broker's page, or print it.")
+@click.option("--renew", is_flag=True, help="Refresh the stored tokens now, without a person.")
 @click.option("--at", default=None, callback=_on_this_machine, help="An emulator on this machine, for rehearsals.")
 @whose
 @machine_readable
-def login(broker: str, browser: bool, at: str | None, login: str, environment: str, as_json: bool) -> None:
+def login(broker: str, browser: bool, renew: bool, at: str | None, login: str, environment: str, as_json: bool) -> None:
     """Logs in to a broker with what `pitboss keys set` stored, and keeps the tokens in the vault.
 
     Where the broker has a page for it, the page opens in the browser, and its address is printed; the answer arrives
@@ -173,7 +174,9 @@ def login(broker: str, browser: bool, at: str | None, login: str, environment: s
         click.echo(f"Log in at this address within 5 minutes:\n{address}", err=True)
 
     which = work.login_id(broker, login, environment)
-    now_ns, ends_ns = _done(work.run(partial(work.log_in, login=which, show=show, browser=browser, at=at), _refuse))
+    now_ns, ends_ns = _done(
+        work.run(partial(work.log_in, login=which, show=show, browser=browser, at=at, renew=renew), _refuse)
+    )
     said = f"Logged in to {broker} {login} ({environment}); the access token ends {work.moment(ends_ns, now_ns)}."
     _told({"ok": True, "expires_ns": ends_ns}, said, as_json)
 

@@ -106,6 +106,19 @@ def test_a_person_logs_in_at_the_emulator_and_the_tokens_are_kept(tmp_path: Path
         assert row["why_not"] == ""
         assert row["expires_ns"] == json.loads(told)["expires_ns"]
 
+        renewed = json.loads(run("login", "tradestation", "--renew", "--at", ready["http"], "--json").stdout)
+        assert renewed["expires_ns"] > row["expires_ns"]
+        before = (tmp_path / ".local/state/pitboss/vault.pitboss").read_bytes()
+    with emulated("tradestation", "--fault", "refresh-revoked") as ready:
+        done = subprocess.run(  # noqa: S603 - our own command
+            [*COMMAND, "login", "tradestation", "--renew", "--at", ready["http"]],
+            capture_output=True, text=True, check=False, env=environ, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1
+        assert "run `pitboss login tradestation`" in done.stderr
+        assert (tmp_path / ".local/state/pitboss/vault.pitboss").read_bytes() == before
+
 
 def test_a_login_goes_to_this_machine_or_to_the_broker_and_nowhere_else() -> None:
     done = subprocess.run(  # noqa: S603 - our own command

@@ -181,3 +181,21 @@ def test_s07_without_a_way_to_a_key_the_sentence_names_all_ways(tmp_path: Path) 
     said = _refused(person, "keys", "set", "tradestation", "--field", "client_id", stdin="x\n")
     assert "PITBOSS_PASSPHRASE_FILE" in said
     assert "keyring" in said
+
+
+def test_s06_while_the_vault_is_open_the_process_leaves_no_core_and_no_file_for_others(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    program = (
+        "import os, resource\n"
+        "from sessions.control import credentials\n"
+        "from sessions.control.daemon.hardening import is_dumpable\n"
+        "async def look(keys):\n"
+        "    mask = os.umask(0o077)\n"
+        "    return [is_dumpable(), resource.getrlimit(resource.RLIMIT_CORE)[0], mask]\n"
+        "print(credentials.run(look, print))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=person.environ,
+        cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert done.stdout.strip() == str([False, 0, 0o077])

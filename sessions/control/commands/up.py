@@ -1,0 +1,31 @@
+"""`pitboss up`: the daemon, in the foreground."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--config",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A configuration file; of several, later ones win. None named: the one of your configuration folder, if any.",
+)
+@click.option("--allow-root", is_flag=True, help="Run as root all the same.")
+def up(files: tuple[Path, ...], allow_root: bool) -> None:
+    """Runs the daemon until it is told to end.
+
+    Without any configuration it has a paper broker with a synthetic market and no session. TERM and INT end it once
+    the orders on their way are settled, INT again at once; HUP reads the configuration again; USR1 halts trading.
+
+    Exit codes: 0 it was told to end, 1 its tree gave up, 2 the command was not understood, 3 it may not start as things
+    are, 4 another daemon runs.
+
+    Example: pitboss up --config pitboss.toml
+    """
+    from sessions.control.daemon.process import run_process  # noqa: PLC0415 - imported late: --help must stay quick
+
+    sys.exit(run_process(files, allow_root=allow_root))
