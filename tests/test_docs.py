@@ -1,5 +1,6 @@
 """README and docs do what they say: their Python blocks run, their links lead somewhere, their commands work."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -40,13 +41,14 @@ def test_every_python_block_runs_as_it_stands(where: str, text: str, tmp_path: P
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_of_the_readme_works(line: str) -> None:
+def test_every_command_of_the_readme_works(line: str, tmp_path: Path) -> None:
     words = shlex.split(line)[1:]
     # A benchmark's bars may be missed on a busy machine; one round shows that the command works.
     quick = ["--rounds", "1"] if words[0] == "bench" else []
     done = subprocess.run(  # noqa: S603 - the project's own command
         [sys.executable, "-m", "sessions.control.cli", *words, *quick],
         capture_output=True, text=True, check=False, timeout=240, cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"},
     )  # fmt: skip
     assert done.returncode in ({0, 1} if quick else {0}), done.stderr
     assert done.stdout
