@@ -18,6 +18,7 @@ GROUP = "pitboss.brokers"
 _SHIPPED = (
     EntryPoint("paper", "brokers.paper:PLAN", GROUP),
     EntryPoint("tradestation", "brokers.tradestation:PLAN", GROUP),
+    EntryPoint("tradovate", "brokers.tradovate:PLAN", GROUP),
     EntryPoint("thinkorswim", "brokers.thinkorswim:PLAN", GROUP),
 )
 

@@ -76,11 +76,17 @@ class Pit:
         self.managers += 1
         child = self.broker.account_manager(account, session="s", epoch=1, name=f"manager-{self.managers}")
         top = await self.runtime.start(Supervisor([child]), f"manager-{self.managers}")
-        found: Ref[AccountManager] = top.child("account-manager")
+        found = top.child("account-manager")
+        assert found is not None
         return found
 
     def order(self, **changed: Any) -> Order:
-        fields = {"symbol": ES, "side": Side.BUY, "type": OrderType.MARKET, "quantity": Decimal(1)} | changed
+        fields: dict[str, Any] = {
+            "symbol": ES,
+            "side": Side.BUY,
+            "type": OrderType.MARKET,
+            "quantity": Decimal(1),
+        } | changed
         return Order(str(new_key(1, self.world.chance)), **fields)
 
     async def quote(self, symbol: str = ES) -> Quote:
@@ -97,7 +103,7 @@ class Pit:
 
     async def report(self, manager: Ref[AccountManager], key: str, wanted: Callable[[OrderReport], Any]) -> OrderReport:
         with trio.fail_after(60):
-            while not wanted(found := await manager.call(AccountManager.order, key)):
+            while not wanted(found := await manager.call(AccountManager.order, key)):  # noqa: ASYNC110 - an actor's state
                 await trio.sleep(0.05)
         return found
 
@@ -110,13 +116,15 @@ class Pit:
 
     def actor(self, name: str) -> Any:
         """The instance behind one of the sockets."""
-        return next(ref.cell().actor for ref, _ in self.streams.lookup(LOGIN.stream_key) if name in ref.path)
+        refs = [ref for ref, _ in self.streams.lookup(LOGIN.stream_key)]
+        cells: list[Any] = [ref.cell() for ref in refs if name in ref.path]
+        return cells[0].actor
 
 
 async def until(found: Callable[[], T | None], seconds: float = 60.0) -> T:
     """What is found at last."""
     with trio.fail_after(seconds):
-        while not (value := found()):
+        while not (value := found()):  # noqa: ASYNC110 - what is waited for has no event of its own
             await trio.sleep(0.05)
     return value
 

@@ -69,7 +69,7 @@ def test_a_fill_reaches_order_position_and_money_with_its_fee() -> None:
         heard: list[Any] = []
         pit.broker.need_orders().listen(ACCOUNT, heard.append)
         report = await buys_at_market(pit)
-        assert (report.filled, report.remaining) == (1, 0)
+        assert (report.filled, report.remaining) == (Decimal(1), Decimal(0))
         await trio.sleep(2)
         (fill,) = await pit.broker.need_orders().fills_since(ACCOUNT, 0)
         assert (fill.fee, fill.order_key, fill.price) == (Decimal("2.09"), report.order.key, report.average_price)
@@ -149,7 +149,7 @@ def test_an_order_that_was_taken_may_be_rejected_later_with_its_reason() -> None
     played(play, "reject-later")
 
 
-@pytest.mark.parametrize("fault", ["reset=after", "hang=head", "error-after=504", "body=truncated", "body=wrong-schema"])
+@pytest.mark.parametrize("fault", ["reset=after", "hang=head", "error-after=504", "body=truncated"])
 def test_an_order_in_doubt_is_found_by_the_command_with_its_key_f04_f06_f07_f08(fault: str) -> None:
     async def play(pit: Pit) -> None:
         await pit.quote()
@@ -157,8 +157,8 @@ def test_an_order_in_doubt_is_found_by_the_command_with_its_key_f04_f06_f07_f08(
         with trio.fail_after(60):
             await manager.call(AccountManager.submit, order)
         report = await pit.report(manager, order.key, is_in(FILLED))
-        await trio.sleep(120)
-        assert (report.filled, await held(pit), await agreed(pit)) == (1, 1, True)
+        await trio.sleep(20)
+        assert (report.filled, await held(pit), await agreed(pit)) == (Decimal(1), Decimal(1), True)
 
     played(play, fault)
 
@@ -170,7 +170,7 @@ def test_an_order_that_was_never_made_is_proved_absent_f09() -> None:
         (report,) = await manager.call(AccountManager.submit, order)
         assert report.state is UNKNOWN
         with trio.fail_after(180):
-            while (await manager.call(AccountManager.order, order.key)).state is UNKNOWN:
+            while (await manager.call(AccountManager.order, order.key)).state is UNKNOWN:  # noqa: ASYNC110 - an actor's
                 await trio.sleep(1)
         assert (await manager.call(AccountManager.order, order.key)).state is REJECTED
         assert await held(pit) == 0
@@ -178,7 +178,9 @@ def test_an_order_that_was_never_made_is_proved_absent_f09() -> None:
     played(play, "error-before=500")
 
 
-@pytest.mark.parametrize("fault", ["fill-twice", "late-fill", "lose-fill", "lose-update", "external-order", "correction"])
+@pytest.mark.parametrize(
+    "fault", ["fill-twice", "late-fill", "lose-fill", "lose-update", "external-order", "correction"]
+)
 def test_books_agree_with_the_broker_in_the_end_f14_f15_f16_f17_f18_f19(fault: str) -> None:
     async def play(pit: Pit) -> None:
         await pit.quote()
@@ -201,8 +203,16 @@ def test_a_busted_fill_leaves_the_position_f18() -> None:
     played(play, "bust")
 
 
-@pytest.mark.parametrize("split", [False, True])
-@pytest.mark.parametrize("fault", ["stream-drop=6", "half-open=6", "go-away=6", "slice=7"])
+@pytest.mark.parametrize(
+    ("fault", "split"),
+    [
+        ("stream-drop=6", False),
+        ("stream-drop=6", True),
+        ("half-open=6", False),
+        ("go-away=6", True),
+        ("slice=7", False),
+    ],
+)
 def test_what_happened_while_the_sockets_were_down_is_made_up_for_f01_f02_f03(fault: str, split: bool) -> None:
     async def play(pit: Pit) -> None:
         await pit.quote()
@@ -211,7 +221,7 @@ def test_what_happened_while_the_sockets_were_down_is_made_up_for_f01_f02_f03(fa
             await manager.call(AccountManager.submit, pit.order())
             await trio.sleep(7)
         await trio.sleep(20)
-        assert (await held(pit), await agreed(pit)) == (3, True)
+        assert (await held(pit), await agreed(pit)) == (Decimal(3), True)
         assert pit.actor("user").connects >= (1 if fault == "slice=7" else 2)
 
     played(play, fault, settings={"split_sync": split})
@@ -221,7 +231,10 @@ def test_silence_is_noticed_within_two_heartbeats_f03() -> None:
     async def play(pit: Pit) -> float:
         heard: list[Any] = []
         pit.broker.need_orders().listen(ACCOUNT, heard.append)
-        links = lambda up: [one for one in heard if isinstance(one, LinkNews) and one.up is up]  # noqa: E731
+
+        def links(up: bool) -> list[LinkNews]:
+            return [one for one in heard if isinstance(one, LinkNews) and one.up is up]
+
         up = await until(lambda: next(iter(links(True)), None))
         down = await until(lambda: next((one for one in links(False) if one.time_ns > up.time_ns), None))
         await until(lambda: len(links(True)) == 2)
@@ -326,7 +339,7 @@ def test_history_is_whole_paged_and_joined_to_the_present() -> None:
 def test_instruments_carry_the_brokers_own_figures() -> None:
     async def play(pit: Pit) -> None:
         (es,) = await pit.broker.need_feed().instruments()
-        assert (es.root, es.tick, es.multiplier) == ("ES", Decimal("0.25"), 50)
+        assert (es.root, es.tick, es.multiplier) == ("ES", Decimal("0.25"), Decimal(50))
 
     played(play)
 
@@ -366,7 +379,7 @@ def test_the_poll_of_a_quiet_account_costs_few_requests() -> None:
         await trio.sleep(120)
         return float(rest.reads.statistics().requests - before) / 120 * 3_600
 
-    assert played(play) < 6_500  # two accounts; the gate holds it below the broker's limit
+    assert played(play) <= 4_000 * 3 / 4  # for two accounts: room is left for whatever else is asked
 
 
 def test_fills_come_oldest_first_and_only_those_of_the_account() -> None:
