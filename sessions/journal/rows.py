@@ -37,7 +37,7 @@ class Entry:
         _check_name("stream", self.stream)
         if self.key is not None:
             _check_name("key", self.key)
-        if type(self.body) is not str or len(self.body) > MAX_BODY or not _encodes(self.body):
+        if type(self.body) is not str or len(self.body) > MAX_BODY or not (self.body.isascii() or _encodes(self.body)):
             raise InvalidEntry("body", self.body, f"JSON text of at most {MAX_BODY} characters, no lone surrogates")
         _check_time("wall_ns", self.wall_ns)
         _check_time("monotonic_ns", self.monotonic_ns)
@@ -65,7 +65,7 @@ GENESIS: Final = Head(0, bytes(32))
 
 
 def _check_name(field: str, value: object) -> None:
-    if type(value) is not str or not 0 < len(value) <= MAX_NAME or not _encodes(value):
+    if type(value) is not str or not 0 < len(value) <= MAX_NAME or not (value.isascii() or _encodes(value)):
         raise InvalidEntry(field, value, f"a text of 1 to {MAX_NAME} characters without lone surrogates")
 
 
@@ -75,8 +75,6 @@ def _check_time(field: str, value: object) -> None:
 
 
 def _encodes(text: str) -> bool:
-    if text.isascii():
-        return True
     try:
         text.encode()
     except UnicodeEncodeError:

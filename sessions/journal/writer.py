@@ -214,17 +214,19 @@ class Writer:
     def _take(self) -> list[_Ticket]:
         """The next group: a job alone, or tickets of up to 1,000 rows."""
         group: list[_Ticket] = []
-        rows = 0
-        while self._queue and (not group or (rows + len(self._queue[0].entries) <= GROUP_ROWS)):
-            if self._queue[0].job is not None and group:
+        queue, rows, urgent = self._queue, 0, 0
+        while queue:
+            ticket = queue[0]
+            size = len(ticket.entries)
+            if group and (ticket.job is not None or rows + size > GROUP_ROWS):
                 break
-            ticket = self._queue.popleft()
-            group.append(ticket)
-            rows += len(ticket.entries)
-            self._urgent -= ticket.done is not None
+            group.append(queue.popleft())
+            rows += size
+            urgent += ticket.done is not None
             if ticket.job is not None:
                 break
         self._waiting -= rows
+        self._urgent -= urgent
         return group
 
     def _put_back(self, notes: Iterable[_Ticket]) -> None:

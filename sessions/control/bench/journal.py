@@ -93,6 +93,7 @@ async def _rounds(rounds: int) -> JournalSamples:
                     await _one_caller(journal, entries, samples.alone)
                     samples.floor_rows.append(await _many_callers(floor.commit, entries, EACH // 10))
                     samples.one_by_one_rows.append(await _many_callers(one_by_one.commit, entries, EACH // 10))
+                    await trio.to_thread.run_sync(store.checkpoint)  # each pays for its own pages
                     samples.rows.append(await _many_callers(journal, entries, EACH))
     return samples
 
