@@ -9,7 +9,7 @@ VaultError
 ├── KeyringRefused       the keyring that is configured would keep secrets in the clear, or nowhere
 ├── VaultNotSaved        the disk refused; what is stored is what was stored before
 ├── VaultFull            the file would grow too big to be read again
-├── VaultChanged         another process wrote the file
+├── VaultChanged         the file is not one that our keys open any more
 ├── KeyWornOut           the master key has sealed as much as it may
 ├── NoCredential         nothing is stored under that id
 └── StaleVersion         somebody stored another version first
@@ -120,12 +120,12 @@ class VaultFull(VaultError):
 
 
 class VaultChanged(VaultError):
-    """The file at `path` is not what this process last read or wrote."""
+    """The file at `path` was replaced by what our keys do not open, by an older one, or is gone."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"the vault {path} was changed by somebody else since it was opened; nothing was written over it; use the "
-            "running daemon for changes, or restart it to read the file again"
+            f"the vault {path} was replaced since it was opened, and what is there now does not follow from what was "
+            "read; nothing was written over it; put the newest copy of the file back, or restart to read what is there"
         )
         self.path = path
 

@@ -1,5 +1,6 @@
 """The vault as an actor: it alone holds the master key, and what it answers to a put is on the disk."""
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Final, TypeVar
 import attrs
 import trio
 
-from brokers.vault.errors import VaultError
-from brokers.vault.private import Guard, refuse_exposed
+from brokers.vault.errors import FileExposed, VaultChanged, VaultError, VaultUnreadable
+from brokers.vault.private import Alone, Guard, no_other, refuse_exposed
 from brokers.vault.records import KIND, Credential, CredentialId, from_plain, to_plain
 from brokers.vault.sealing import Entropy
 from brokers.vault.store import Store
@@ -46,8 +47,16 @@ class Vault(Actor):
     expects = (VaultError,)
     safe = frozenset({"file", "gets", "puts"})
 
-    def __init__(self, path: Path, keys: Keyholder, entropy: Entropy, guard: Guard = refuse_exposed) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keys: Keyholder,
+        entropy: Entropy,
+        guard: Guard = refuse_exposed,
+        alone: Alone = no_other,
+    ) -> None:
         self.file = path
+        self._alone = alone
         self.gets = 0
         self.puts = 0
         self._keys = keys
@@ -58,15 +67,17 @@ class Vault(Actor):
 
     async def on_start(self) -> None:
         """Opens the file with the key of its source, both in a worker thread."""
-        self._store = Store(self.file, self.world.disk, self._keys, self._entropy, self._guard)
+        self._store = Store(self.file, self.world.disk, self._keys, self._entropy, self._guard, self._alone)
         try:
             await self.world.threads.run(self._store.open)
         except VaultError as error:
             raise Refuse(str(error)) from error
 
-    def get(self, id: CredentialId) -> Credential:  # noqa: A002 - its name everywhere else
-        """The newest version of a credential; raises NoCredential."""
+    async def get(self, id: CredentialId) -> Credential:  # noqa: A002 - its name everywhere else
+        """The newest version of a credential, another process's too; raises NoCredential."""
         self.gets += 1
+        with contextlib.suppress(VaultChanged, VaultUnreadable, FileExposed):  # what is known stays good to read
+            await self._changed(self._store.refresh)
         fields = from_plain(self._store.plain(id.name))
         book = self._store.book
         return Credential(id, fields, book.version(id.name) if book else 0)

@@ -20,7 +20,16 @@ from brokers.tokens.logins import UnknownEnvironment, UnknownField, UnknownLogin
 from brokers.tokens.loopback import at_loopback
 from brokers.tokens.oauth2 import OAuth2
 from brokers.tokens.token_set import Kept, kept_in, login_fields, login_names, with_kept
-from brokers.vault import SYSTEM_ENTROPY, CredentialId, Keyholder, KeySource, Vault, VaultError, standard_sources
+from brokers.vault import (
+    SYSTEM_ENTROPY,
+    CredentialId,
+    Keyholder,
+    KeySource,
+    Vault,
+    VaultError,
+    by_file_lock,
+    standard_sources,
+)
 from brokers.vault.shelf import VaultShelf
 from config.settings.folders import FoldersUnknown, UnsafePlace, folders, prepare
 from runtime import Child, Ref, Supervisor, open_runtime
@@ -97,7 +106,7 @@ async def _opened(path: Path, work: Callable[[Keys], Awaitable[T]]) -> T:
     world = real_world()
     holder = Keyholder(sources(world))
     async with open_runtime(world) as runtime:
-        children = [Child("vault", lambda: Vault(path, holder, SYSTEM_ENTROPY), name="vault")]
+        children = [Child("vault", lambda: Vault(path, holder, SYSTEM_ENTROPY, alone=by_file_lock), name="vault")]
         top = await runtime.start(Supervisor(children, max_restarts=0))
         vault: Ref[Vault] | None = top.child("vault")
         if vault is None:

@@ -331,14 +331,46 @@ def test_a_removed_record_is_gone_for_good() -> None:
         vault.remove(ONE)
 
 
-def test_what_another_process_wrote_is_not_overwritten() -> None:
+def test_what_another_process_stored_is_taken_over_before_a_change() -> None:
     disk = SimulatedDisk()
     filled(disk)
     mine, other = opened(disk), opened(disk)
-    other.put(name("three"), b"theirs", 0)
-    with pytest.raises(VaultChanged, match="nothing was written over it"):
+    version = other.put(name("three"), b"theirs", 0)
+    with pytest.raises(StaleVersion):
         mine.put(name("three"), b"mine", 0)
-    assert opened(disk).plain(name("three")) == b"theirs"
+    assert mine.plain(name("three")) == b"theirs"
+    mine.put(name("three"), b"mine", version)
+    assert opened(disk).plain(name("three")) == b"mine"
+
+
+def test_s08_a_rotation_by_another_process_is_followed_where_the_new_key_can_be_had() -> None:
+    disk = SimulatedDisk()
+    filled(disk)
+    new = key_file(2)
+    mine, other = opened(disk, key_file(1), new), opened(disk)
+    other.adopt(new, new_key(new, seeded(9)))
+    mine.put(name("three"), b"mine", 0)
+    assert opened(disk, new).plain(name("three")) == b"mine"
+
+
+@pytest.mark.parametrize("how", ["an older copy", "another key", "gone", "damaged"])
+def test_what_does_not_follow_from_what_was_read_is_not_written_over(how: str) -> None:
+    disk = SimulatedDisk()
+    before = filled(disk)
+    mine = opened(disk)
+    mine.put(name("three"), b"mine", 0)
+    present: bytes | None = {
+        "an older copy": before,
+        "another key": filled(SimulatedDisk(), key_file(7)),
+        "gone": None,
+    }.get(how, disk.read(FILE)[:-20])
+    disk.remove(FILE)
+    if present is not None:
+        disk.write(FILE, present)
+    with pytest.raises(VaultChanged, match="nothing was written over it"):
+        mine.put(name("four"), b"more", 0)
+    assert mine.plain(name("three")) == b"mine", "what is known stays good to read"
+    assert (disk.read(FILE) if present is not None else None) == present
 
 
 @pytest.mark.parametrize("point", ["disk.full", "disk.sync"])

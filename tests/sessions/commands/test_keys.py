@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -199,3 +200,17 @@ def test_s06_while_the_vault_is_open_the_process_leaves_no_core_and_no_file_for_
         cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert done.stdout.strip() == str([False, 0, 0o077])
+
+
+def test_commands_at_the_same_time_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    person.run("keys", "set", "tradestation", "--field", "client_id", stdin="one\n")
+    names = [f"login-{number}" for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        runs = [
+            pool.submit(person.run, "keys", "set", "tradestation", "--field", "client_id", "--login", name, stdin="x\n")
+            for name in names
+        ]
+    assert [run.result().returncode for run in runs] == [0] * 4, person.output
+    stored = {row["login"] for row in json.loads(person.run("keys", "list", "--json").stdout)}
+    assert stored == {"main", *names}
