@@ -22,7 +22,7 @@ from brokers.listing import BrokerPlan
 from brokers.market import BarUnit
 from brokers.order_log import OrderLog
 from brokers.thinkorswim.audience import Audience
-from brokers.thinkorswim.auth import RULES, Credentials, way
+from brokers.thinkorswim.auth import RULES, way
 from brokers.thinkorswim.events import Delayed, Evicted, Quarantined, Tell
 from brokers.thinkorswim.feed import BARS, ThinkorswimFeed
 from brokers.thinkorswim.rest import Rest
@@ -30,6 +30,7 @@ from brokers.thinkorswim.settings import BROKER, Qos, ThinkorswimSettings
 from brokers.thinkorswim.streamer import REQUESTS, StreamerActor, StreamerParts
 from brokers.thinkorswim.symbols import thinkorswim_symbols
 from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
 from runtime import Actor, Child, Reason, Runtime, Strategy, Supervisor
 from runtime.registry import Keys, Registry
@@ -97,7 +98,7 @@ async def open_thinkorswim(
     client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder)
     host = Host(name, (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),), clock=world.clock, tell=tell)
     guard = Guard(name, host, chance=world.chance)
-    credentials = Credentials(runtime.name(settings.login_id.store_key, TokenStore))
+    credentials = TokenReader(BROKER, runtime.name(settings.login_id.store_key, TokenStore))
     rest = Rest(settings.api, client, credentials, redactor, world.clock)
     audience, names = Audience(), thinkorswim_symbols(catalogue.table)
     store = TokenStoreParts(

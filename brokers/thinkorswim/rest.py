@@ -8,10 +8,10 @@ import attrs
 
 from brokers.errors import BrokerError, Certainty, Code, broker_error
 from brokers.outcome import no_answer
-from brokers.thinkorswim.auth import Credentials
 from brokers.thinkorswim.settings import BROKER
 from brokers.thinkorswim.wire import Malformed, Streamer
 from brokers.thinkorswim.wire_rest import Facts, History, decode_facts, decode_history, decode_preferences, words_of
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.signing import Bearer
 from brokers.tokens.token_set import Token
 from runtime.wire.http import HttpClient
@@ -35,7 +35,7 @@ class Rest:
 
     origin: str
     http: HttpClient
-    credentials: Credentials
+    credentials: TokenReader
     redactor: Redactor
     clock: Clock
 
@@ -59,7 +59,7 @@ class Rest:
         token = await self.credentials.token()
         answer = await self._sent(request, token)
         if answer.status == 401:
-            answer = await self._sent(request, await self.credentials.token_after(token))
+            answer = await self._sent(request, await self.credentials.next_token(token))
         if answer.status != 200:
             raise self._refusal(answer)
         try:

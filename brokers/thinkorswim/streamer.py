@@ -19,7 +19,6 @@ from brokers.guards.timeline import SECOND_NS
 from brokers.instruments import Kind as InstrumentKind
 from brokers.symbols import SymbolMap
 from brokers.thinkorswim.audience import Audience, Flow, Wish
-from brokers.thinkorswim.auth import Credentials
 from brokers.thinkorswim.board import Board, BoardStatistics
 from brokers.thinkorswim.codes import Reaction
 from brokers.thinkorswim.conversation import Key, Wanted
@@ -29,6 +28,7 @@ from brokers.thinkorswim.line import Ears, Line, Parting
 from brokers.thinkorswim.rest import Rest
 from brokers.thinkorswim.settings import BROKER, ThinkorswimSettings
 from brokers.thinkorswim.wire import LONGEST
+from brokers.tokens.reader import TokenReader
 from runtime import Actor, Backoff, Child, Reason
 from runtime.calls import Reply
 from runtime.wire.capture import Recorder
@@ -60,7 +60,7 @@ class StreamerParts:
     roots: frozenset[str]
     audience: Audience
     rest: Rest
-    credentials: Credentials
+    credentials: TokenReader
     guard: Guard
     allowed: AllowList
     redactor: Redactor
@@ -243,7 +243,7 @@ class StreamerActor(Actor):
                 )
                 parting = await line.run()
             if parting.reaction is Reaction.RENEW:
-                await parts.credentials.token_after(token)
+                await parts.credentials.next_token(token)
         except BrokerError as error:
             return Parting(Reaction.RECONNECT, str(error), error)
         except (WebSocketRefused, WebSocketClosed) as error:

@@ -31,6 +31,7 @@ from brokers.model import GroupKind, OrderType, TimeInForce
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradestation.answers import SIGNS
+from brokers.tradestation.bar_stream import BarStream
 from brokers.tradestation.house import House
 from brokers.tradestation.hub import Quarantined
 from brokers.tradestation.order_lists import SHARED_NS
@@ -50,7 +51,7 @@ _RESTARTS: Final = Backoff(first=0.1, most=15)
 CAPABILITY: Final = Capability(
     broker=BROKER,
     environments=frozenset(Environment),
-    data=DataSupport(kinds=_KINDS, quotes=True, trades=True, bars=BAR_UNITS),
+    data=DataSupport(kinds=_KINDS, quotes=True, trades=True, bars=BAR_UNITS, live_bars=True),
     orders=OrderSupport(
         kinds=_KINDS,
         types=frozenset(OrderType),
@@ -120,6 +121,7 @@ async def open_tradestation(
         Child("orders", lambda: OrderStream(parts), backoff=_RESTARTS),
         Child("positions", lambda: PositionStream(parts), backoff=_RESTARTS),
         Child("quotes", lambda: QuoteStream(parts), name=house.quotes_key, backoff=_RESTARTS),
+        Child("bars", lambda: BarStream(parts), name=house.bars_key, backoff=_RESTARTS),
     ]
     await runtime.start(Supervisor(children, max_restarts=10, within=60), f"{name}-streams")
     broker = Broker(

@@ -1,4 +1,4 @@
-"""The feed gateway: bars and instruments by question, quotes by the one stream of the login."""
+"""The feed gateway: bars and instruments by question, quotes by the one stream of the login, live bars by one each."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,16 +9,19 @@ from brokers.gateway import Leave, LinkNews
 from brokers.instruments import Instrument, Kind
 from brokers.market import Bar, Interval, MarketEvent
 from brokers.symbols import SymbolError
+from brokers.tradestation.bar_stream import BarStream
+from brokers.tradestation.bar_tail import BarTail
 from brokers.tradestation.hub import Hub
 from brokers.tradestation.rest import Rest
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.streams import QuoteStream
 from brokers.tradestation.symbols import Names
 from brokers.tradestation.wire import BadPayload, Bars, SymbolRecord, Symbols
-from brokers.tradestation.wire_market import bar_targets, bars_of, refreshed
+from brokers.tradestation.wire_market import bar_targets, bar_unit, bars_of, refreshed
 from runtime import Name
 
 MOST_SYMBOLS: Final = 100  # in one stream
+MOST_BAR_STREAMS: Final = 50  # each may be opened once a minute within the quota
 MOST_DETAILS: Final = 50  # in one question
 _NO_DATA: Final = frozenset({"No data available.", "FAILED, EX_NO_DATA_AVAILABLE"})
 
@@ -26,9 +29,18 @@ _NO_DATA: Final = frozenset({"No data available.", "FAILED, EX_NO_DATA_AVAILABLE
 class TradeStationFeed:
     """One login's way to market data."""
 
-    def __init__(self, rest: Rest, stream: Name[QuoteStream], hub: Hub, names: Names, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        rest: Rest,
+        quotes: Name[QuoteStream],
+        live_bars: Name[BarStream],
+        hub: Hub,
+        names: Names,
+        catalogue: Catalogue,
+    ) -> None:
         self._rest = rest
-        self._stream = stream
+        self._quotes = quotes
+        self._live_bars = live_bars
         self._hub = hub
         self._names = names
         self._catalogue = catalogue
@@ -72,22 +84,48 @@ class TradeStationFeed:
         """Begins a symbol's stream, for one user more; raises BrokerError."""
         self._names.broker(symbol)
         if symbol not in self._hub.wanted and len(self._hub.wanted) >= MOST_SYMBOLS:
-            raise _too_many(symbol)
+            raise _too_many(symbol, MOST_SYMBOLS, "symbols")
         self._hub.wanted[symbol] += 1
-        self._stream.cast(QuoteStream.look)
+        self._quotes.cast(QuoteStream.look)
 
     async def unsubscribe(self, symbol: str) -> None:
         """Ends it for one user; the stream ends with the last."""
         self._hub.wanted[symbol] -= 1
         if self._hub.wanted[symbol] <= 0:
             del self._hub.wanted[symbol]
-        self._stream.cast(QuoteStream.look)
+        self._quotes.cast(QuoteStream.look)
+
+    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Begins a symbol's stream of finished bars, those that close from now on; raises BrokerError."""
+        self._names.broker(symbol)
+        bar_unit(interval)
+        series, wanted = (symbol, interval), self._hub.bars
+        if series not in wanted:
+            if len(wanted) >= MOST_BAR_STREAMS:
+                raise _too_many(f"{symbol} {interval}", MOST_BAR_STREAMS, "streams of bars")
+            wanted[series] = BarTail(symbol, interval, self._rest.clock.wall_ns())
+        wanted[series].users += 1
+        self._live_bars.cast(BarStream.look)
+
+    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """Ends it for one user; the stream ends with the last; one too many is fine."""
+        tail = self._hub.bars.get((symbol, interval))
+        if tail is None:
+            return
+        tail.users -= 1
+        if tail.users:
+            return
+        del self._hub.bars[symbol, interval]
+        self._live_bars.cast(BarStream.look)
+        if tail.up is False:
+            news = LinkNews(True, f"the {tail} are wanted no more", self._rest.clock.wall_ns())
+            self._hub.market_link(news, str(tail))
 
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
         """Hands every event to hear from now on."""
         return self._hub.watch(hear)
 
 
-def _too_many(symbol: str) -> BrokerError:
-    text = f"no stream for {symbol}: expected at most {MOST_SYMBOLS} symbols at one login; end another first"
+def _too_many(what: str, most: int, things: str) -> BrokerError:
+    text = f"no stream for {what}: expected at most {most} {things} at one login; end another first"
     return broker_error(BROKER, Code.RATE_LIMITED, text)

@@ -9,16 +9,18 @@ from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
 from brokers.tradestation.auth import login_of, way
-from brokers.tradestation.feed import TradeStationFeed
+from brokers.tradestation.bar_stream import BarStream
+from brokers.tradestation.feed import MOST_BAR_STREAMS, TradeStationFeed
 from brokers.tradestation.hub import Hub
 from brokers.tradestation.lines import Lines
 from brokers.tradestation.order_lists import OrderLists
 from brokers.tradestation.order_memory import OrderMemory
 from brokers.tradestation.orders import TradeStationOrders
 from brokers.tradestation.quota import Tolls
-from brokers.tradestation.rest import Credentials, Rest
+from brokers.tradestation.rest import Rest
 from brokers.tradestation.settings import BROKER, TradeStationSettings
 from brokers.tradestation.streams import Parts, QuoteStream
 from brokers.tradestation.symbols import Names, tradestation_symbols
@@ -49,8 +51,10 @@ class House:
     orders: TradeStationOrders
     feed: TradeStationFeed
     lines: Lines
+    bar_lines: Lines
     names: Names
     quotes_key: tuple[str, ...]
+    bars_key: tuple[str, ...]
 
     @classmethod
     def of(
@@ -70,29 +74,48 @@ class House:
             HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder)
             for allowed in (api, api, api, sign_in)
         )
+        charts = HttpClient(
+            world.network,
+            api,
+            redactor,
+            settings=attrs.evolve(_LIMITS, connections=MOST_BAR_STREAMS),
+            recorder=recorder,
+        )
         host = Host(BROKER, settings.quotas, clock=world.clock, tell=tell)
         tolls = Tolls(host, (quota.name for quota in settings.quotas))
-        credentials = Credentials(runtime.name(login.store_key, TokenStore))
+        credentials = TokenReader(BROKER, runtime.name(login.store_key, TokenStore))
         rest = Rest(settings.origin, reads, commands, credentials, tolls, world.clock)
         symbols = tradestation_symbols(catalogue.table)
         names, memory = Names(symbols), OrderMemory(world.clock.wall_ns())
         hub = Hub(memory, tell)
         lists = OrderLists(rest, names, memory, hub, world.clock)
-        quotes_key = ("quotes", login.broker, login.login, login.environment)
+        lines = Lines(settings.origin, streaming, credentials, tolls, host, world.clock, world.chance)
+        quotes_key, bars_key = (
+            (what, login.broker, login.login, login.environment) for what in ("quotes", "live-bars")
+        )
         return cls(
             settings=settings,
             redactor=redactor,
             host=host,
             symbols=symbols,
-            clients=(reads, commands, streaming, tokens),
+            clients=(reads, commands, streaming, charts, tokens),
             memory=memory,
             hub=hub,
             lists=lists,
             orders=TradeStationOrders(settings, rest, lists, memory, hub, names, catalogue, world.clock),
-            feed=TradeStationFeed(rest, runtime.name(quotes_key, QuoteStream), hub, names, catalogue),
-            lines=Lines(settings.origin, streaming, credentials, tolls, host, world.clock, world.chance),
+            feed=TradeStationFeed(
+                rest,
+                runtime.name(quotes_key, QuoteStream),
+                runtime.name(bars_key, BarStream),
+                hub,
+                names,
+                catalogue,
+            ),
+            lines=lines,
+            bar_lines=attrs.evolve(lines, http=charts),
             names=names,
             quotes_key=quotes_key,
+            bars_key=bars_key,
         )
 
     def token_store(
@@ -111,5 +134,13 @@ class House:
 
     def parts(self, accounts: tuple[str, ...]) -> Parts:
         """What the stream actors work with."""
-        delayed = self.settings.delayed_data
-        return Parts(accounts, self.lines, self.names, self.memory, self.hub, self.orders, delayed)
+        return Parts(
+            accounts=accounts,
+            lines=self.lines,
+            bar_lines=self.bar_lines,
+            names=self.names,
+            memory=self.memory,
+            hub=self.hub,
+            orders=self.orders,
+            delayed_data=self.settings.delayed_data,
+        )

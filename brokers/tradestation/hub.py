@@ -8,7 +8,8 @@ from typing import Final
 import attrs
 
 from brokers.gateway import Leave, LinkNews, News, OrderNews
-from brokers.market import MarketEvent
+from brokers.market import Interval, MarketEvent
+from brokers.tradestation.bar_tail import BarTail
 from brokers.tradestation.order_memory import OrderMemory
 from brokers.tradestation.settings import BROKER
 
@@ -28,7 +29,7 @@ class Quarantined:
 
 
 class Hub:
-    """Listeners by account, watchers of the market with the symbols they want, and the state of both links.
+    """Listeners by account, watchers of the market with the symbols and bars they want, and the state of all links.
 
     While an order of an account is being placed, news of ids that nobody knows yet wait for the answer, which may
     name them: a fill can overtake the reply to its order.
@@ -36,6 +37,7 @@ class Hub:
 
     def __init__(self, memory: OrderMemory, tell: Callable[[object], None]) -> None:
         self.wanted: Counter[str] = Counter()
+        self.bars: dict[tuple[str, Interval], BarTail] = {}
         self.halted: set[str] = set()
         self.quarantined = 0
         self._memory = memory
@@ -46,7 +48,7 @@ class Hub:
         self._held: list[OrderNews] = []
         self._said: set[str] = set()
         self._orders_down: LinkNews | None = None
-        self._market_down: LinkNews | None = None
+        self._market_down: dict[str, LinkNews] = {}
 
     def listen(self, account: str, hear: Hear) -> Leave:
         """Hands an account's news to hear, first of all that its stream is down, if it is."""
@@ -61,10 +63,10 @@ class Hub:
         return leave
 
     def watch(self, watch: Watch) -> Leave:
-        """Hands market events to watch, first of all that the stream is down, if it is."""
+        """Hands market events to watch, first of all which streams are down, if any is."""
         self._watchers[watch] = None
-        if self._market_down is not None:
-            watch(self._market_down)
+        for news in self._market_down.values():
+            watch(news)
 
         def leave() -> None:
             self._watchers.pop(watch, None)
@@ -113,10 +115,13 @@ class Hub:
         for account in tuple(self._listeners):
             self.tell(account, news)
 
-    def market_link(self, news: LinkNews) -> None:
-        """The stream of quotes went down or came up."""
-        self._market_down = None if news.up else news
-        self.show(news)
+    def market_link(self, news: LinkNews, part: str = "quotes") -> None:
+        """A stream of the market went down or came up; the link is up when no stream is down."""
+        self._market_down.pop(part, None)
+        if not news.up:
+            self._market_down[part] = news
+        if not (news.up and self._market_down):
+            self.show(news)
 
     def show(self, event: MarketEvent | LinkNews) -> None:
         """Hands an event to all who watch the market."""

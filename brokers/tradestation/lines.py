@@ -9,9 +9,10 @@ import attrs
 from brokers.errors import BrokerError
 from brokers.guards.host import Host
 from brokers.guards.reconnect import Reconnect
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.signing import Bearer
 from brokers.tradestation.quota import Tolls
-from brokers.tradestation.rest import Credentials, fault_in
+from brokers.tradestation.rest import fault_in
 from runtime.wire.http import HttpClient
 from runtime.wire.http_messages import HttpFailure, HttpRequest
 from runtime.wire.http_stream import HttpStream
@@ -19,6 +20,7 @@ from runtime.world import Clock
 
 SILENCE_SECONDS: Final = 10.0  # two heartbeats
 ENDED: Final = "the broker ended the stream"
+GOODBYE: Final = "the broker is about to shut this stream down"
 
 Take = Callable[[bytes], str | None]
 """Takes one line; returns why the stream must be opened anew, else None."""
@@ -30,7 +32,7 @@ class Lines:
 
     origin: str
     http: HttpClient
-    credentials: Credentials
+    credentials: TokenReader
     tolls: Tolls
     host: Host
     clock: Clock
@@ -69,3 +71,10 @@ async def _taken(stream: HttpStream, take: Take) -> str:
             if end is not None:
                 return end
     return ENDED
+
+
+def ending(status: str, error: str, message: str) -> str | None:
+    """Why a stream must be opened anew after a word of control; None where it need not."""
+    if "GoAway" in (status, error):
+        return GOODBYE
+    return f"{error}: {message}" if error else None

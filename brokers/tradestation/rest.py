@@ -6,14 +6,12 @@ import attrs
 
 from brokers.errors import BrokerError, Certainty, Code, broker_error
 from brokers.outcome import NoAnswer, NotSent, no_answer
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.signing import Bearer
 from brokers.tokens.token_set import Token
-from brokers.tokens.token_store import TokenStore
 from brokers.tradestation.quota import Tolls, over_quota
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.wire import BadPayload, Fault, decode
-from runtime import Name
-from runtime.errors import CallError
 from runtime.wire.http import HttpClient
 from runtime.wire.http_messages import HttpFailure, HttpRequest, HttpResponse
 from runtime.world import Clock
@@ -31,38 +29,13 @@ _CODES: Final = {
 
 
 @attrs.frozen(eq=False)
-class Credentials:
-    """The token of the login, read anew for every request."""
-
-    store: Name[TokenStore]
-
-    async def token(self) -> Token:
-        """The token in force; raises BrokerError."""
-        try:
-            return await self.store.call(TokenStore.token)
-        except CallError as error:
-            raise broker_error(BROKER, Code.SESSION_EXPIRED, str(error)) from error
-
-    async def next_token(self, refused: Token) -> Token:
-        """The token after one that was refused; raises BrokerError."""
-        try:
-            return await self.store.call(TokenStore.refresh_now, refused.generation)
-        except CallError as error:
-            raise broker_error(BROKER, Code.SESSION_EXPIRED, str(error)) from error
-
-    def refused(self, token: Token) -> None:
-        """Asks for the next token without waiting for it."""
-        self.store.cast(TokenStore.refresh_now, token.generation)
-
-
-@attrs.frozen(eq=False)
 class Rest:
     """One login's requests; orders leave by a client of their own, so that no question holds them up."""
 
     origin: str
     reads: HttpClient
     commands: HttpClient
-    credentials: Credentials
+    credentials: TokenReader
     tolls: Tolls
     clock: Clock
 

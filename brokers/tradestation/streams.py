@@ -9,7 +9,7 @@ import attrs
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, LinkNews
 from brokers.tradestation.hub import Hub
-from brokers.tradestation.lines import Lines
+from brokers.tradestation.lines import Lines, ending
 from brokers.tradestation.order_memory import OrderMemory
 from brokers.tradestation.orders import TradeStationOrders
 from brokers.tradestation.symbols import Names
@@ -26,7 +26,6 @@ from brokers.tradestation.wire_orders import Foreign, seen_of
 from runtime import Actor, MailboxPolicy, Reason
 
 SETTLE_SECONDS: Final = 1.0  # changes of positions that come together are told together
-GOODBYE: Final = "the broker is about to shut this stream down"
 
 
 @attrs.frozen(eq=False)
@@ -35,6 +34,7 @@ class Parts:
 
     accounts: tuple[str, ...]
     lines: Lines
+    bar_lines: Lines
     names: Names
     memory: OrderMemory
     hub: Hub
@@ -91,7 +91,7 @@ class OrderStream(Actor):
         if record.stream_status == "EndSnapshot":
             self.parts.hub.orders_link(self.parts.link(up=True, text="the stream of orders is up"))
             return None
-        return _ending(record.stream_status, record.error, record.message)
+        return ending(record.stream_status, record.error, record.message)
 
 
 class PositionStream(Actor):
@@ -123,7 +123,7 @@ class PositionStream(Actor):
         if record.stream_status in ("", "EndSnapshot") and not record.error:
             self._note(record)
             return None
-        return _ending(record.stream_status, record.error, record.message)
+        return ending(record.stream_status, record.error, record.message)
 
     def _note(self, record: PositionRecord) -> None:
         """Profit and loss tick with the market; only what a trade changes is news."""
@@ -206,6 +206,7 @@ class QuoteStream(Actor):
             run.cancel = self.spawn(self._keep, run)
         elif before is not None:
             before.end()
+            self.parts.hub.market_link(self.parts.link(up=True, text="no quotes are wanted any more"))
 
     async def _keep(self, run: _Run) -> None:
         parts, reconnect = self.parts, self.parts.lines.reconnect()
@@ -262,11 +263,4 @@ class QuoteStream(Actor):
         if line.symbol:
             self.parts.hub.put_aside(f"quotes of {line.symbol}", f"{line.error} {line.message}")
             return None
-        return _ending("", line.error, line.message)
-
-
-def _ending(status: str, error: str, message: str) -> str | None:
-    """Why a stream must be opened anew after a word of control; None where it need not."""
-    if "GoAway" in (status, error):
-        return GOODBYE
-    return f"{error}: {message}" if error else None
+        return ending("", line.error, line.message)

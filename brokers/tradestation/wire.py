@@ -202,6 +202,15 @@ class BarRecord(Payload, frozen=True):
     bar_status: str = "Closed"
 
 
+class BarLine(Payload, frozen=True):
+    """What must be known of every line of a bar stream; the figures of a bar are read when it has closed."""
+
+    time_stamp: str = ""
+    bar_status: str = ""
+    error: str = ""
+    message: str = ""
+
+
 class Bars(Payload, frozen=True):
     """The answer about bars; an error may come in a reply of success."""
 

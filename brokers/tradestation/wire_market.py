@@ -108,6 +108,12 @@ def bar_targets(name: str, interval: Interval, start_ns: int, end_ns: int) -> It
         )
 
 
+def bar_stream_target(name: str, interval: Interval, back: int) -> str:
+    """The request for a stream of bars that begins with so many past ones; raises Unsupported."""
+    unit, count = bar_unit(interval)
+    return f"/v3/marketdata/stream/barcharts/{name}?unit={unit}&interval={count}&barsback={back}"
+
+
 def bar_unit(interval: Interval) -> tuple[str, int]:
     """The broker's words for an interval; raises Unsupported."""
     minutes = {BarUnit.MINUTE: 1, BarUnit.HOUR: 60}.get(interval.unit, 0) * interval.count

@@ -8,7 +8,7 @@ documented nowhere: all three are cautious guesses, and an order in doubt beyond
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -34,6 +34,7 @@ from brokers.model import GroupKind, OrderType, TimeInForce
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradovate.answers import SIGNS
+from brokers.tradovate.bar_stream import BarStream
 from brokers.tradovate.gate import Quarantined
 from brokers.tradovate.house import House
 from brokers.tradovate.market_stream import MarketStream
@@ -54,7 +55,7 @@ _RESTARTS: Final = Backoff(first=0.1, most=15)
 CAPABILITY: Final = Capability(
     broker=BROKER,
     environments=frozenset(Environment),
-    data=DataSupport(kinds=_KINDS, quotes=True, trades=True, bars=BAR_UNITS),
+    data=DataSupport(kinds=_KINDS, quotes=True, trades=True, bars=BAR_UNITS, live_bars=True),
     orders=OrderSupport(
         kinds=_KINDS,
         types=frozenset(OrderType),
@@ -131,13 +132,12 @@ async def open_tradovate(
     return broker
 
 
-def _sockets(house: House) -> list[Child[UserStream] | Child[MarketStream]]:
-    """The two sockets of a login, or the one where market data was not paid for."""
-    children: list[Child[UserStream] | Child[MarketStream]] = [
-        Child("user", lambda: UserStream(house.parts, house.records), backoff=_RESTARTS)
-    ]
+def _sockets(house: House) -> list[Child[Any]]:
+    """The two sockets of a login and what runs on them, or the one where market data was not paid for."""
+    children: list[Child[Any]] = [Child("user", lambda: UserStream(house.parts, house.records), backoff=_RESTARTS)]
     if house.settings.market_data:
         children.append(Child("market", lambda: MarketStream(house.parts, house.board), backoff=_RESTARTS))
+        children.append(Child("bars", lambda: BarStream(house.charts), name=house.bars_key, backoff=_RESTARTS))
     return children
 
 

@@ -11,6 +11,8 @@ from brokers.gateway import Leave, LinkNews
 from brokers.instruments import Instrument, Kind, sane
 from brokers.market import Bar, Interval, MarketEvent
 from brokers.symbols import SymbolMap
+from brokers.tradovate.bar_stream import BarStream
+from brokers.tradovate.bar_tail import BarTail
 from brokers.tradovate.directory import Directory
 from brokers.tradovate.hub import Hub
 from brokers.tradovate.market_stream import Board, subscribe
@@ -20,10 +22,12 @@ from brokers.tradovate.symbols import broker_name
 from brokers.tradovate.talk import SocketLost
 from brokers.tradovate.wire import BadPayload
 from brokers.tradovate.wire_entities import ProductRow
-from brokers.tradovate.wire_market import Drawn, chart_body, drawn
+from brokers.tradovate.wire_market import Drawn, bar_element, chart_body, drawn
+from runtime import Name
 from runtime.world import Clock
 
 MOST_PAGES: Final = 200
+MOST_CHARTS: Final = 50  # that are followed at once
 _DAY_NS: Final = 86_400_000_000_000
 
 
@@ -39,6 +43,7 @@ class TradovateFeed:
         symbols: SymbolMap,
         catalogue: Catalogue,
         clock: Clock,
+        live_bars: Name[BarStream],
     ) -> None:
         self._rest = rest
         self._directory = directory
@@ -47,6 +52,7 @@ class TradovateFeed:
         self._symbols = symbols
         self._catalogue = catalogue
         self._clock = clock
+        self._live_bars = live_bars
 
     async def instruments(self) -> Sequence[Instrument]:
         """The front contracts of the table's futures with the broker's own figures; raises BrokerError."""
@@ -127,12 +133,27 @@ class TradovateFeed:
             return  # the next socket knows nothing of it
 
     async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
-        """The broker tells bars that grow and never says that one is finished; raises Unsupported."""
-        text = "this broker streams no finished bars; build them from its ticks"
-        raise broker_error(BROKER, Code.UNSUPPORTED, text)
+        """Begins a symbol's stream of finished bars, those that close from now on; raises BrokerError."""
+        broker_name(self._symbols, symbol)
+        bar_element(interval)
+        series, wanted = (symbol, interval), self._hub.bars
+        if series not in wanted:
+            if len(wanted) >= MOST_CHARTS:
+                text = f"no stream for {symbol} {interval}: expected at most {MOST_CHARTS} at one login; end another"
+                raise broker_error(BROKER, Code.RATE_LIMITED, text)
+            wanted[series] = BarTail(symbol, interval, self._clock.wall_ns())
+        wanted[series].users += 1
+        self._live_bars.cast(BarStream.look)
 
     async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
-        """There is none to end."""
+        """Ends it for one user; the stream ends with the last; one too many is fine."""
+        tail = self._hub.bars.get((symbol, interval))
+        if tail is None:
+            return
+        tail.users -= 1
+        if not tail.users:
+            del self._hub.bars[symbol, interval]
+            self._live_bars.cast(BarStream.look)
 
     def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
         """Hands every event to hear from now on."""

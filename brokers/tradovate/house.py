@@ -9,8 +9,10 @@ from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
 from brokers.tradovate.auth import POLICY, login_of, way
+from brokers.tradovate.bar_stream import BarStream, ChartParts
 from brokers.tradovate.blotter import Blotter
 from brokers.tradovate.directory import Directory
 from brokers.tradovate.feed import TradovateFeed
@@ -19,7 +21,7 @@ from brokers.tradovate.hub import Hub
 from brokers.tradovate.market_stream import Board
 from brokers.tradovate.order_lists import OrderLists
 from brokers.tradovate.orders import TradovateOrders
-from brokers.tradovate.rest import Credentials, Rest
+from brokers.tradovate.rest import Rest
 from brokers.tradovate.settings import BROKER, TradovateSettings
 from brokers.tradovate.stream import Parts
 from brokers.tradovate.symbols import Contracts, tradovate_symbols
@@ -50,6 +52,8 @@ class House:
     records: Records
     feed: TradovateFeed
     parts: Parts
+    charts: ChartParts
+    bars_key: tuple[str, ...]
 
     @property
     def orders(self) -> TradovateOrders:
@@ -73,7 +77,10 @@ class House:
             HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder) for _ in range(3)
         )
         host = Host(BROKER, settings.limits, clock=world.clock, tell=tell)
-        gate, credentials = Gate(host, tell), Credentials(runtime.name(login_of(settings).store_key, TokenStore))
+        gate, credentials = (
+            Gate(host, tell),
+            TokenReader(BROKER, runtime.name(login_of(settings).store_key, TokenStore)),
+        )
         rest = Rest(settings.origin, reads, commands, credentials, gate, world.clock)
         symbols = tradovate_symbols(catalogue.table)
         contracts = Contracts(symbols)
@@ -83,6 +90,8 @@ class House:
         orders = TradovateOrders(
             settings, rest, directory, lists, blotter, hub, symbols, contracts, catalogue, world.clock
         )
+        login = login_of(settings)
+        bars_key = ("live-bars", login.broker, login.login, login.environment)
         return cls(
             settings=settings,
             redactor=redactor,
@@ -92,8 +101,12 @@ class House:
             hub=hub,
             board=board,
             records=Records(blotter, directory, lists, orders),
-            feed=TradovateFeed(rest, directory, board, hub, symbols, catalogue, world.clock),
+            feed=TradovateFeed(
+                rest, directory, board, hub, symbols, catalogue, world.clock, runtime.name(bars_key, BarStream)
+            ),
             parts=Parts(settings, world, credentials, streams, gate, host, hub, redactor, recorder, world.chance),
+            charts=ChartParts(board, hub, symbols, catalogue),
+            bars_key=bars_key,
         )
 
     def token_store(self, shelf: CredentialShelf, tell: Callable[[object], None]) -> Child[TokenStore]:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from brokers.gateway import Leave, LinkNews, News, OrderNews
-from brokers.market import MarketEvent
+from brokers.market import Interval, MarketEvent
+from brokers.tradovate.bar_tail import BarTail
 from brokers.tradovate.blotter import Blotter
 from brokers.tradovate.gate import Quarantined
 from brokers.tradovate.settings import BROKER
@@ -18,7 +19,7 @@ Watch = Callable[[MarketEvent | LinkNews], None]
 
 
 class Hub:
-    """Listeners by account, watchers of the market with the symbols they want, and the state of both links.
+    """Listeners by account, watchers of the market with the symbols and bars they want, and the state of both links.
 
     While an order of an account is being placed, news of orders without a key wait for the answer, which may name them:
     events overtake the reply, and the command that carries our key may come last or not at all.
@@ -26,6 +27,7 @@ class Hub:
 
     def __init__(self, blotter: Blotter, tell: Callable[[object], None]) -> None:
         self.wanted: Counter[str] = Counter()
+        self.bars: dict[tuple[str, Interval], BarTail] = {}
         self.quarantined = 0
         self._blotter = blotter
         self._tell = tell

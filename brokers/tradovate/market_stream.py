@@ -1,6 +1,7 @@
 """The market-data socket: quotes of all who want them, and charts, one after the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import attrs
@@ -18,20 +19,28 @@ from brokers.tradovate.wire_market import BarRow, ChartPacket, Charts, QuoteMerg
 from runtime.wire.secret import Secret
 
 CHART_SECONDS: Final = 30.0
+CANCEL_SECONDS: Final = 2.0
 MOST_ROWS: Final = 100_000
 """How many bars of one history are taken; the broker gives far fewer at a time."""
+
+
+Follower = Callable[[Sequence[BarRow]], None]
+"""Hears the bars of a chart that come after its history."""
 
 
 @attrs.define(eq=False)
 class Board:
     """What is followed on the market-data socket; it outlives the actor.
 
-    `mergers` are by contract number, `packets` those of the chart that is being asked for, None between charts.
+    `mergers` are by contract number, `packets` those of the chart that is being asked for, None between charts,
+    `followers` by the id of the chart that they follow.
     """
 
     mergers: dict[int, QuoteMerger] = attrs.field(factory=dict)
     names: dict[str, int] = attrs.field(factory=dict)  # the broker's names of what is followed
     talk: Talk | None = None
+    turned: trio.Event = attrs.field(factory=trio.Event)  # set when `talk` changes
+    followers: dict[int, Follower] = attrs.field(factory=dict)
     packets: list[ChartPacket] | None = None
     rows: int = 0
     arrived: trio.Event = attrs.field(factory=trio.Event)
@@ -56,13 +65,51 @@ class Board:
             raise broker_error(BROKER, Code.CONNECTION_FAILED, "the market-data socket is down; it is being reopened")
         return self.talk
 
+    def connect(self, talk: Talk | None) -> None:
+        """Has another socket, or none; nothing is followed on it yet."""
+        self.talk = talk
+        self.followers.clear()
+        self.turned.set()
+        self.turned = trio.Event()
+
+    async def opened(self) -> Talk:
+        """The socket as soon as there is one."""
+        while self.talk is None:
+            await self.turned.wait()
+        return self.talk
+
     async def chart(self, body: dict[str, Any]) -> list[BarRow]:
         """The history of a chart in the order in which it came; raises BrokerError."""
+        talk = self.need_talk()
+        chart_id, rows = await self._history(talk, body, None)
+        await self._end(talk, chart_id)
+        return rows
+
+    @asynccontextmanager
+    async def followed(self, body: dict[str, Any], follower: Follower) -> AsyncIterator[list[BarRow]]:
+        """Follows a chart for as long as the block takes, and gives its history; raises BrokerError."""
+        talk = self.need_talk()
+        chart_id, rows = await self._history(talk, body, follower)
+        try:
+            yield rows
+        finally:
+            self.followers.pop(chart_id, None)
+            with trio.move_on_after(CANCEL_SECONDS, shield=True):
+                await self._end(talk, chart_id)
+
+    async def _end(self, talk: Talk, chart_id: int) -> None:
+        """Has no more of a chart told; what comes of it all the same is passed over."""
+        with suppress(BrokerError, SocketLost):
+            await talk.ask("md/cancelChart", {"subscriptionId": chart_id})
+
+    async def _history(self, talk: Talk, body: dict[str, Any], follower: Follower | None) -> tuple[int, list[BarRow]]:
+        """The chart's id and its history, after which the follower hears all that comes; raises BrokerError."""
         async with self.asking:
-            talk, self.packets, self.rows = self.need_talk(), [], 0
+            self.packets, self.rows = [], 0
             try:
                 with trio.fail_after(CHART_SECONDS):
-                    return await self._chart(talk, body)
+                    chart_id, ids = await self._read(talk, body)
+                rows = [row for packet in self._of(ids) for row in packet.bars]
             except trio.TooSlowError:
                 text = f"no history within {CHART_SECONDS:g} s"
                 raise broker_error(BROKER, Code.TIMEOUT, text, certainty=Certainty.DEFINITE) from None
@@ -70,10 +117,14 @@ class Board:
                 raise broker_error(BROKER, Code.CONNECTION_FAILED, str(lost)) from lost
             finally:
                 self.packets = None
+            if follower is not None:
+                self.followers[chart_id] = follower
+            return chart_id, rows
 
-    async def _chart(self, talk: Talk, body: dict[str, Any]) -> list[BarRow]:
+    async def _read(self, talk: Talk, body: dict[str, Any]) -> tuple[int, frozenset[int]]:
+        """Asks for a chart and waits until its history is whole; gives the id that ends it, and all of its ids."""
         reply = read_reply((await talk.ask("md/getChart", body))[0], str(body["symbol"]))
-        ids = {reply.historical_id, reply.realtime_id} - {None}
+        ids = [one for one in (reply.realtime_id, reply.historical_id) if one is not None]
         if not ids:
             raise broker_error(
                 BROKER, Code.API_ERROR, "a chart without an id: nothing can be told of it", certainty=Certainty.DEFINITE
@@ -83,17 +134,21 @@ class Board:
                 raise SocketLost("the market-data socket went down before the history was whole")
             self.arrived = trio.Event()
             await self.arrived.wait()
-        bars = [bar for packet in self._of(ids) for bar in packet.bars]
-        await talk.ask("md/cancelChart", {"subscriptionId": reply.realtime_id or reply.historical_id})
-        return bars
+        return ids[0], frozenset(ids)
 
-    def _of(self, ids: Iterable[int | None]) -> list[ChartPacket]:
+    def _of(self, ids: Collection[int]) -> list[ChartPacket]:
         return [packet for packet in self.packets or () if packet.id in ids]
 
     def add(self, packets: Iterable[ChartPacket]) -> None:
-        """Keeps packets for the chart that is being asked for; they may come before the reply that names their ids."""
+        """Hands packets to who follows their chart, or keeps them for the one that is being asked for.
+
+        Those may come before the reply that names their ids.
+        """
         for packet in packets:
-            if self.packets is not None and self.rows < MOST_ROWS:
+            follower = self.followers.get(packet.id)
+            if follower is not None:
+                follower(packet.bars)
+            elif self.packets is not None and self.rows < MOST_ROWS:
                 self.rows += max(len(packet.bars), 1)
                 self.packets.append(packet)
         self.arrived.set()
@@ -131,7 +186,7 @@ class MarketStream(Stream):
     def tell_link(self, news: LinkNews) -> None:
         """All who watch the market hear of it, and a chart that waits fails."""
         if not news.up:
-            self.board.talk = None
+            self.board.connect(None)
         self.board.arrived.set()
         self.parts.hub.market_link(news)
 
@@ -142,7 +197,7 @@ class MarketStream(Stream):
             for name in missing:
                 begun.add(name)
                 await self._begin(talk, name)
-        self.board.talk = talk
+        self.board.connect(talk)
 
     async def _begin(self, talk: Talk, name: str) -> None:
         merger = self.board.merger(name)

@@ -16,12 +16,12 @@ from brokers.errors import BrokerError
 from brokers.gateway import LinkNews
 from brokers.guards.host import Host
 from brokers.guards.reconnect import Reconnect
+from brokers.tokens.reader import TokenReader
 from brokers.tokens.streams import join
 from brokers.tokens.token_set import Token
 from brokers.tradovate.auth import login_of
 from brokers.tradovate.gate import Gate
 from brokers.tradovate.hub import Hub
-from brokers.tradovate.rest import Credentials
 from brokers.tradovate.settings import SOCKET_PATH, TradovateSettings
 from brokers.tradovate.talk import SocketLost, Talk
 from brokers.tradovate.wire import MAX_FRAME, Message
@@ -50,7 +50,7 @@ class Parts:
 
     settings: TradovateSettings
     world: World
-    credentials: Credentials
+    credentials: TokenReader
     streams: Registry
     gate: Gate
     host: Host

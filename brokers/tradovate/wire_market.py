@@ -192,7 +192,7 @@ class Reply(Payload, frozen=True):
 
 def chart_body(name: str, interval: Interval, from_ns: int, to_ns: int) -> dict[str, Any]:
     """The request for the bars that begin in a time; raises Unsupported for another interval."""
-    kind, size = _unit(interval)
+    kind, size = bar_element(interval)
     return {
         "symbol": name,
         "chartDescription": {
@@ -209,7 +209,8 @@ def chart_body(name: str, interval: Interval, from_ns: int, to_ns: int) -> dict[
     }
 
 
-def _unit(interval: Interval) -> tuple[str, int]:
+def bar_element(interval: Interval) -> tuple[str, int]:
+    """The broker's words for an interval; raises Unsupported."""
     minutes = {BarUnit.MINUTE: 1, BarUnit.HOUR: 60}.get(interval.unit, 0) * interval.count
     if 0 < minutes <= MOST_MINUTES:
         return "MinuteBar", minutes
