@@ -5,6 +5,7 @@ five in the afternoon of the day before. `brokers.calendar` turns these records 
 """
 
 import datetime as dt
+import functools
 import itertools
 import re
 import zoneinfo
@@ -140,6 +141,7 @@ def parse_calendars(text: str, file: str) -> CalendarFile:
     return parse(text, CalendarFile, file)
 
 
+@functools.cache
 def shipped_calendars() -> CalendarFile:
     """The calendars that come with pitboss."""
     path = Path(__file__).with_name("calendars.toml")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import difflib
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -171,6 +172,7 @@ def parse_instruments(text: str, file: str) -> InstrumentTable:
     return InstrumentTable(raw.source, raw.as_of, raw.instruments)
 
 
+@functools.cache
 def shipped_instruments() -> InstrumentTable:
     """The table that comes with pitboss."""
     path = Path(__file__).with_name("instruments.toml")

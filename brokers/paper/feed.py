@@ -32,6 +32,7 @@ class PaperFeed:
         """Finished bars whose close lies in (start, end], made off the event loop."""
         await need_line(self._venue)
         self._need(symbol)
+        end_ns = min(end_ns, await self._venue.call(PaperVenue.now))  # what is to come has no bars
         return await self._threads.run(lambda: tuple(self._source.bars(symbol, interval, start_ns, end_ns)))
 
     async def subscribe(self, symbol: str) -> None:

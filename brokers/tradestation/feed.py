@@ -16,7 +16,7 @@ from brokers.tradestation.rest import Rest
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.streams import QuoteStream
 from brokers.tradestation.symbols import Names
-from brokers.tradestation.wire import BadPayload, Bars, SymbolRecord, Symbols
+from brokers.tradestation.wire import BadPayload, BarRecord, Bars, SymbolRecord, Symbols
 from brokers.tradestation.wire_market import bar_targets, bar_unit, bars_of, refreshed
 from runtime import Name
 
@@ -74,7 +74,7 @@ class TradeStationFeed:
             if told.error and told.message not in _NO_DATA:
                 raise broker_error(BROKER, Code.SYMBOL_NOT_FOUND, f"bars of {symbol}: {told.error}: {told.message}")
             try:
-                found |= {bar.time_ns: bar for bar in bars_of(told.bars, symbol, interval, self._names)}
+                found |= {bar.time_ns: bar for bar in bars_of(_records(told, symbol), symbol, interval, self._names)}
             except BadPayload as bad:
                 self._hub.put_aside(f"bars of {symbol}", str(bad))
                 raise broker_error(BROKER, Code.API_ERROR, str(bad), certainty=Certainty.DEFINITE) from bad
@@ -129,3 +129,10 @@ class TradeStationFeed:
 def _too_many(what: str, most: int, things: str) -> BrokerError:
     text = f"no stream for {what}: expected at most {most} {things} at one login; end another first"
     return broker_error(BROKER, Code.RATE_LIMITED, text)
+
+
+def _records(told: Bars, symbol: str) -> tuple[BarRecord, ...]:
+    """The bars of an answer, none where it is an error; raises BadPayload for an answer without either."""
+    if told.bars is None and not told.error:
+        raise BadPayload(f"bars of {symbol}", "Bars or an Error", told)
+    return told.bars or ()

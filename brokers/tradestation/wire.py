@@ -214,7 +214,7 @@ class BarLine(Payload, frozen=True):
 class Bars(Payload, frozen=True):
     """The answer about bars; an error may come in a reply of success."""
 
-    bars: tuple[BarRecord, ...] = ()
+    bars: tuple[BarRecord, ...] | None = None
     error: str = ""
     message: str = ""
 

@@ -8,6 +8,7 @@ import click
 from sessions.control.commands.emulate import emulate
 from sessions.control.commands.keys import keys, login
 from sessions.control.commands.options import machine_readable
+from sessions.control.commands.up import up
 
 BENCHES = ("runtime", "paper")
 
@@ -17,8 +18,8 @@ BENCHES = ("runtime", "paper")
 def main() -> None:
     """Runs supervised automated-trading sessions over several brokers.
 
-    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood, 3 the vault or
-    a login said no.
+    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood, 3 refused as
+    things are (the sentence says what to do), 4 another daemon runs, or none.
     """
 
 
@@ -55,6 +56,7 @@ def bench(name: str, rounds: int, as_json: bool) -> None:
     sys.exit(run_bench(name, rounds, as_json=as_json))
 
 
+main.add_command(up)
 main.add_command(emulate)
 main.add_command(keys)
 main.add_command(login)

@@ -1,9 +1,12 @@
 """`pitboss up`: the daemon, in the foreground."""
 
+import gc
 import sys
 from pathlib import Path
 
 import click
+
+from sessions.control.commands.options import machine_readable
 
 
 @click.command()
@@ -15,7 +18,8 @@ import click
     help="A configuration file; of several, later ones win. None named: the one of your configuration folder, if any.",
 )
 @click.option("--allow-root", is_flag=True, help="Run as root all the same.")
-def up(files: tuple[Path, ...], allow_root: bool) -> None:
+@machine_readable
+def up(files: tuple[Path, ...], allow_root: bool, as_json: bool) -> None:
     """Runs the daemon until it is told to end.
 
     Without any configuration it has a paper broker with a synthetic market and no session. TERM and INT end it once
@@ -26,6 +30,9 @@ def up(files: tuple[Path, ...], allow_root: bool) -> None:
 
     Example: pitboss up --config pitboss.toml
     """
+    gc.disable()  # nothing dies while the modules are loaded, so looking for it is a waste of the start
     from sessions.control.daemon.process import run_process  # noqa: PLC0415 - imported late: --help must stay quick
 
-    sys.exit(run_process(files, allow_root=allow_root))
+    gc.freeze()
+    gc.enable()
+    sys.exit(run_process(files, allow_root=allow_root, as_json=as_json))

@@ -38,11 +38,15 @@ def is_dumpable() -> bool:
     return bool(ctypes.CDLL(None).prctl(_GET_DUMPABLE, 0, 0, 0, 0))
 
 
-def refuse_exposed_files(folders: Iterable[Path]) -> None:
-    """Raises UnsafePlace for the first file in the folders that others than its owner may read or change."""
+def refuse_exposed_files(folders: Iterable[Path], *, spared: frozenset[str] = frozenset()) -> None:
+    """Raises UnsafePlace for the first file in the folders that others than its owner may read or change.
+
+    Files of the spared names may be as they like: a person drops them in an emergency.
+    """
     for folder in folders:
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-            _refuse_exposed(path)
+            if path.name not in spared:
+                _refuse_exposed(path)
 
 
 def _refuse_exposed(path: Path) -> None:

@@ -292,11 +292,11 @@ def test_a_bad_quote_line_changes_nothing(field: str) -> None:
 def test_only_closed_bars_count() -> None:
     raw = {"High": "3", "Low": "1", "Open": "2", "Close": "2", "TimeStamp": "2025-12-01T14:31:00Z", "TotalVolume": "7"}
     told = decode(wire.Bars, json.dumps({"Bars": [raw, {**raw, "BarStatus": "Open"}]}).encode())
-    (bar,) = bars_of(told.bars, "ES", Interval.parse("1m"), NAMES)
+    (bar,) = bars_of(told.bars or (), "ES", Interval.parse("1m"), NAMES)
     assert (str(bar.volume), bar.time_ns) == ("7", 1764599460 * 10**9)
     wrong = decode(wire.Bars, json.dumps({"Bars": [{**raw, "Low": "5"}]}).encode())
     with pytest.raises(BadPayload):
-        list(bars_of(wrong.bars, "ES", Interval.parse("1m"), NAMES))
+        list(bars_of(wrong.bars or (), "ES", Interval.parse("1m"), NAMES))
 
 
 def test_bars_are_asked_for_in_parts_that_the_broker_gives() -> None:

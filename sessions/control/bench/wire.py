@@ -1,0 +1,418 @@
+"""The brokers' wires: a quote from bytes to the model, a stream from the socket to three strategies, an order's share.
+
+The other side is a process of its own that answers with fixed bytes. Streams are compared with a naive pipeline that
+takes the same quotes through the same steps, and orders with a bare POST, in the same round.
+"""
+
+import base64
+import hashlib
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from time import perf_counter, process_time
+from typing import Any, Final
+
+import attrs
+import httpx
+import msgspec
+import trio
+from cattrs.preconf.json import make_converter
+from trio_websocket import open_websocket_url
+
+from brokers.broker import Broker
+from brokers.catalogue import Catalogue
+from brokers.gateway import Leave, LinkNews
+from brokers.guards.guard import Guard
+from brokers.instruments import Instrument, Kind
+from brokers.market import Bar, Interval, MarketEvent
+from brokers.market_data import MarketDataSource, market_topic
+from brokers.model import Order, OrderType
+from brokers.outcome import Accepted
+from brokers.sides import Side
+from brokers.thinkorswim import wire as thinkorswim
+from brokers.thinkorswim.board import Board
+from brokers.tokens.credentials import Credential, LoginId
+from brokers.tokens.token_set import Kept, TokenSet, with_kept
+from brokers.tradestation import CAPABILITY, TradeStationSettings
+from brokers.tradestation import wire as tradestation
+from brokers.tradestation.house import House
+from brokers.tradestation.symbols import Names, tradestation_symbols
+from brokers.tradestation.wire_market import QuoteMerger
+from brokers.tradovate.wire_market import QuoteMerger as TradovateMerger
+from brokers.tradovate.wire_market import quotes_in
+from runtime import Child, Runtime, Supervisor, open_runtime
+from runtime.real import SocketNetwork, real_world
+from runtime.registry import Keys, Registry
+from runtime.topics import Subscription
+from runtime.wire.http import HttpClient
+from runtime.wire.http_messages import HttpRequest
+from runtime.wire.origins import AllowList
+from runtime.wire.redaction import Redactor
+from runtime.wire.secret import Secret
+from sessions.control.bench.report import Measurements
+
+SYMBOL: Final = "ESH26"
+STRATEGIES: Final = 3
+QUOTES: Final = 20_000
+STREAMED: Final = 60_000  # lines; the first shows a state
+PRINTS: Final = STREAMED - 1
+NAIVE: Final = 6_000
+ORDERS: Final = 300
+WARM_UP: Final = 30
+_NOW_NS: Final = 1_767_625_200_000_000_000
+_ACCOUNT: Final = "SIM2784991F"
+_PLACED: Final = b'{"Orders":[{"Message":"Sent order: Buy 1 ESH26 @ Market","OrderID":"948679459"}]}'
+_CHUNK: Final = 50  # lines that ride in one piece of a flooded HTTP stream; a frame holds one print
+_BLOCK: Final = 500  # lines or frames that are sent at once
+
+
+# A quote from bytes to the model.
+
+
+def measure_quotes(results: Measurements) -> None:
+    """Adds the microseconds that one quote takes on each wire."""
+    for broker, read in (
+        ("tradestation", _tradestation()),
+        ("tradovate", _tradovate()),
+        ("thinkorswim", _thinkorswim()),
+    ):
+        began = process_time()
+        for number in range(QUOTES):
+            read(number & 7)
+        results.add(f"{broker}_quote", (process_time() - began) / QUOTES * 1e6, "us")
+
+
+def _tradestation() -> Callable[[int], object]:
+    merger = QuoteMerger(SYMBOL, Names(tradestation_symbols(Catalogue.shipped().table)))
+    lines = [
+        b'{"Symbol":"ESH26","Bid":"68%02d.25","BidSize":"12","Ask":"68%02d.5","AskSize":"9"}' % (number, number)
+        for number in range(8)
+    ]
+    return lambda number: merger.merge(tradestation.decode(tradestation.QuoteLine, lines[number]), _NOW_NS)
+
+
+def _tradovate() -> Callable[[int], object]:
+    merger = TradovateMerger(SYMBOL)
+    frames = [
+        'a[{"e":"md","d":{"quotes":[{"timestamp":"2026-01-05T15:00:05.100Z","contractId":3570918,"entries":{"Bid":'
+        f'{{"price":68{number:02}.25,"size":12}},"Offer":{{"price":68{number:02}.5,"size":9}}}}}}]}}}}]'
+        for number in range(8)
+    ]
+    return lambda number: [merger.merge(row) for row in quotes_in(frames[number]) or ()]
+
+
+def _thinkorswim() -> Callable[[int], object]:
+    board = Board(lot_shares=100, delayed_data=False)
+    board.watch("/ESH26", SYMBOL, Kind.FUTURE)
+    frames = [
+        f'{{"data":[{{"service":"LEVELONE_FUTURES","timestamp":1767625200000,"command":"SUBS","content":'
+        f'[{{"key":"/ESH26","1":68{number:02}.25,"2":68{number:02}.5,"4":12,"5":9,"10":1767625199000}}]}}]}}'
+        for number in range(8)
+    ]
+    return lambda number: [board.take(batch, _NOW_NS) for batch in thinkorswim.decode_frame(frames[number]).data or ()]
+
+
+# From the socket to three strategies.
+
+
+class _Relay:
+    """A feed gateway that hands on what the pump reads."""
+
+    def __init__(self) -> None:
+        self.hear: list[Callable[[MarketEvent | LinkNews], None]] = []
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """None: nobody asks."""
+        return ()
+
+    async def bars(self, symbol: str, interval: Interval, start_ns: int, end_ns: int) -> Sequence[Bar]:
+        """None: nobody asks."""
+        return ()
+
+    async def subscribe(self, symbol: str) -> None:
+        """The stream is there already."""
+
+    async def unsubscribe(self, symbol: str) -> None:
+        """The stream ends with the measurement."""
+
+    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """None: nobody asks."""
+
+    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
+        """None: nobody asks."""
+
+    def listen(self, hear: Callable[[MarketEvent | LinkNews], None]) -> Leave:
+        """Hands every event to hear."""
+        self.hear.append(hear)
+        return lambda: self.hear.remove(hear)
+
+
+async def _streamed(port: int) -> float:
+    """Prints a second that reach all three strategies: socket, lines, codec, data source, topic, strategy."""
+    async with open_runtime(real_world(random.Random(1))) as runtime:
+        relay = _Relay()
+        await _sourced(runtime, relay)
+        async with trio.open_nursery() as pumping:
+            with _strategies(runtime) as heard:
+                began = perf_counter()
+                pumping.start_soon(_pump, port, relay)
+                async with trio.open_nursery() as nursery:
+                    for one in heard:
+                        nursery.start_soon(_follow, one)
+                elapsed = perf_counter() - began
+            pumping.cancel_scope.cancel()
+    return PRINTS / elapsed
+
+
+@contextmanager
+def _strategies(runtime: Runtime) -> Iterator[list[Subscription[object]]]:
+    topic = market_topic(CAPABILITY.broker, SYMBOL)
+    with (
+        runtime.topics.subscribe(topic, 200_000) as one,
+        runtime.topics.subscribe(topic, 200_000) as two,
+        runtime.topics.subscribe(topic, 200_000) as three,
+    ):
+        yield [one, two, three]
+
+
+async def _sourced(runtime: Runtime, relay: _Relay) -> None:
+    """A data source that follows the symbol."""
+    catalogue = Catalogue.shipped()
+    house = _house(runtime, 1)
+    broker = Broker(
+        capability=CAPABILITY,
+        symbols=tradestation_symbols(catalogue.table),
+        catalogue=catalogue,
+        guard=Guard(CAPABILITY.broker, house.host, chance=runtime.world.chance),
+        feed=relay,
+    )
+    await runtime.start(Supervisor([broker.data_source(name="data")]), "data")
+    await runtime.name("data", MarketDataSource).call(MarketDataSource.subscribe, SYMBOL)
+
+
+async def _follow(heard: Subscription[object]) -> None:
+    seen = 0
+    while seen < PRINTS:
+        await heard.receive()
+        seen += 1 + len(heard.take())
+
+
+async def _pump(port: int, relay: _Relay) -> None:
+    """Reads lines as the adapter's stream does."""
+    origin = f"http://127.0.0.1:{port}"
+    merger = QuoteMerger(SYMBOL, Names(tradestation_symbols(Catalogue.shipped().table)))
+    client = HttpClient(SocketNetwork(), AllowList(origin), Redactor())
+    async with client.stream(HttpRequest("GET", f"{origin}/stream"), gap=10) as stream:
+        async for line in stream.lines():
+            for event in merger.merge(tradestation.decode(tradestation.QuoteLine, line), _NOW_NS):
+                for hear in relay.hear:
+                    hear(event)
+
+
+@attrs.frozen
+class _NaivePrint:
+    Symbol: str
+    Last: Decimal
+    Volume: Decimal
+
+
+async def _naive(port: int) -> float:
+    """The same prints a second: a frame each, decoded to a dict, structured, and sent into a channel a strategy."""
+    converter = make_converter()
+    converter.register_structure_hook(Decimal, lambda value, _: Decimal(value))
+    structure = converter.structure
+    channels = [trio.open_memory_channel[_NaivePrint](1_000) for _ in range(STRATEGIES)]
+    done = trio.Event()
+
+    async def follow(channel: trio.MemoryReceiveChannel[_NaivePrint]) -> None:
+        seen = 0
+        async for _ in channel:
+            seen += 1
+            if seen == NAIVE:
+                done.set()
+
+    async with trio.open_nursery() as nursery:
+        for _, receive in channels:
+            nursery.start_soon(follow, receive)
+
+        async def pump() -> None:
+            async with open_websocket_url(
+                f"ws://127.0.0.1:{port}", message_queue_size=1_000, receive_buffer_size=65_536, disconnect_timeout=0.05
+            ) as line:
+                while True:
+                    one = structure(msgspec.json.decode(await line.get_message()), _NaivePrint)
+                    for send, _ in channels:
+                        await send.send(one)
+
+        began = perf_counter()
+        nursery.start_soon(pump)
+        await done.wait()
+        elapsed = perf_counter() - began
+        nursery.cancel_scope.cancel()
+    return NAIVE / elapsed
+
+
+# An order.
+
+
+class _Shelf:
+    """A credential whose token lives for the whole measurement."""
+
+    async def get(self, login: LoginId, /) -> Credential:
+        """The one credential."""
+        now = real_world().clock.wall_ns()
+        tokens = TokenSet(Secret("bench-access-token"), Secret("bench-refresh-token"), now, now + 10**14)
+        fields = {"client_id": Secret("bench-client"), "client_secret": Secret("bench-secret")}
+        return with_kept(Credential(login, fields), Kept(tokens, 1))
+
+    async def put(self, credential: Credential, /) -> None:
+        """Nothing changes."""
+
+
+def _house(runtime: Runtime, port: int) -> House:
+    origin = f"http://127.0.0.1:{port}"
+    settings = TradeStationSettings(host=origin, sign_in=origin, quotas=())
+    return House.of(runtime, settings, Catalogue.shipped(), lambda _: None, Redactor(), None)
+
+
+async def _orders(port: int) -> tuple[float, float]:
+    """Microseconds of this process for an order through the adapter's gateway, and for a bare POST of the same body."""
+    async with open_runtime(real_world(random.Random(1))) as runtime:
+        house = _house(runtime, port)
+        store: Child[Any] = house.token_store(_Shelf(), Registry(Keys.DUPLICATE), lambda _: None)
+        await runtime.start(Supervisor([store]), "login")
+        gateway, made = house.orders, [_order(number) for number in range(2 * (ORDERS + WARM_UP))]
+
+        async def place() -> None:
+            outcome = await gateway.place(_ACCOUNT, made.pop())
+            assert isinstance(outcome, Accepted), outcome  # noqa: S101 - a refusal would be measured as an order
+
+        ours = await _each(place)
+        for client in house.clients:
+            await client.aclose()
+        return ours, await _each_bare(port)
+
+
+async def _each_bare(port: int) -> float:
+    url = f"http://127.0.0.1:{port}/v3/orderexecution/orders"
+    body = msgspec.json.encode({"AccountID": _ACCOUNT, "Symbol": SYMBOL, "Quantity": "1", "OrderType": "Market"})
+    headers = {"content-type": "application/json", "authorization": "Bearer bench-access-token"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def post() -> None:
+            answer = await client.post(url, content=body, headers=headers)
+            msgspec.json.decode(answer.content)
+
+        return await _each(post)
+
+
+async def _each(work: Callable[[], Awaitable[None]]) -> float:
+    """The median of the processor's microseconds, which a busy machine disturbs less than those on the wall."""
+    samples = []
+    for _ in range(ORDERS + WARM_UP):
+        began = process_time()
+        await work()
+        samples.append(process_time() - began)
+    return statistics.median(samples[WARM_UP:]) * 1e6
+
+
+def _order(number: int) -> Order:
+    return Order(f"{number:022d}", SYMBOL, Side.BUY, OrderType.MARKET, Decimal(1))
+
+
+# The other side.
+
+
+def _serve() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    sys.stdout.write(f"{server.getsockname()[1]}\n")
+    sys.stdout.flush()
+    while True:
+        threading.Thread(target=_converse, args=(server.accept()[0],), daemon=True).start()
+
+
+def _converse(client: socket.socket) -> None:
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    rest = b""
+    try:
+        while data := client.recv(65_536):
+            rest += data
+            while (request := _whole(rest)) is not None:
+                head, rest = request
+                _answer(client, head)
+    except OSError:
+        client.close()
+
+
+def _whole(data: bytes) -> tuple[bytes, bytes] | None:
+    """The head of a request whose body is there too, and what follows it."""
+    head, found, rest = data.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+    return (head, rest[length:]) if found and len(rest) >= length else None
+
+
+def _answer(client: socket.socket, head: bytes) -> None:
+    if head.startswith(b"POST"):
+        told = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        client.sendall(told % len(_PLACED) + _PLACED)
+        return
+    key = head.lower().partition(b"sec-websocket-key:")[0]
+    if key != head.lower():
+        asked = head[len(key) :].partition(b":")[2].partition(b"\r\n")[0].strip()
+        proof = base64.b64encode(hashlib.sha1(asked + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # noqa: S324 - RFC 6455
+        client.sendall(b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + proof)
+        client.sendall(b"\r\n\r\n")
+        _blast(client, lambda line: bytes((0x81, len(line))) + line, each=True)
+    client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
+    _blast(client, lambda line: b"%x\r\n%b\r\n" % (len(line) + 1, line + b"\n"), each=False)
+
+
+def _blast(client: socket.socket, framed: Callable[[bytes], bytes], *, each: bool) -> None:
+    """So many prints; whoever wants fewer hangs up."""
+    for first in range(0, STREAMED, _BLOCK):
+        lines = (
+            b'{"Symbol":"ESH26","Last":"68%02d.25","Volume":"%d"}' % (number % 8, number)
+            for number in range(first, first + _BLOCK)
+        )
+        client.sendall(b"".join(map(framed, lines if each else map(b"\n".join, zip(*[lines] * _CHUNK, strict=True)))))
+
+
+@contextmanager
+def _other_side() -> Iterator[int]:
+    command = [sys.executable, "-m", "sessions.control.bench.wire"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this module
+        try:
+            yield int(process.stdout.readline() if process.stdout is not None else "")
+        finally:
+            process.kill()
+
+
+def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
+    """Measures all of it in each round."""
+    results = Measurements("wire")
+    with _other_side() as port:
+        for number in range(1, rounds + 1):
+            tell(f"round {number} of {rounds}")
+            measure_quotes(results)
+            ours = results.add("prints_to_three_strategies", trio.run(_streamed, port), "per s")
+            naive = results.add("prints_naive", trio.run(_naive, port), "per s")
+            results.add("prints_over_naive", ours / naive, "x")
+            order, bare = trio.run(_orders, port)
+            results.add("order_through_adapter", order, "us")
+            results.add("order_bare_post", bare, "us")
+            results.add("order_own_share", order - bare, "us")
+    for broker in ("tradestation", "tradovate", "thinkorswim"):
+        results.at_most(f"{broker}_quote", 3)
+    results.at_least("prints_over_naive", 10)
+    results.at_most("order_own_share", 120)
+    return results
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,94 @@
+"""One configured broker opened: its settings in the words of its room, and its actors below a supervisor of its own."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from brokers.broker import Broker
+from brokers.capability import Environment
+from brokers.listing import BrokerPlan, broker_plan
+from brokers.paper import PaperAccount, PaperFaults, PaperSettings
+from brokers.vault.shelf import VaultShelf
+from config.settings import BrokerSettings, PaperMarket
+from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor, SupervisorRef
+from sessions.control.daemon.house import House
+from sessions.order_journal import JournalOrderLog
+from sessions.trader.causes import cause_topic
+
+_RESTARTS: Final = Backoff(first=0.1, most=15)
+
+
+class Grounds(Runtime):
+    """The runtime as one connection sees it: what it starts stands below that connection's supervisor."""
+
+    def __init__(self, runtime: Runtime, under: SupervisorRef) -> None:
+        self.__dict__.update(runtime.__dict__)
+        self._under = under
+
+    async def start(  # type: ignore[override]  # one form for both of its overloads
+        self, child: Child[Any] | Supervisor | DynamicSupervisor, name: str = "main"
+    ) -> Ref[Any] | None:
+        """Starts a part of the connection, and has it started again when it fails; raises StartFailed."""
+        if not isinstance(child, Child):
+            child = Child(name, child, backoff=_RESTARTS)
+        return await self._under.start_child(child)
+
+
+async def open_broker(house: House, name: str, settings: BrokerSettings, under: SupervisorRef) -> Broker:
+    """Opens a broker below a supervisor; raises UnknownBroker, BadPlan, StartFailed, BrokerError and what it names."""
+    plan = broker_plan(settings.kind)
+    offered = _offers(house, name, plan)
+    taken = inspect.signature(plan.open).parameters
+    return await plan.open(
+        Grounds(house.runtime, under),
+        settings_of(plan, settings),
+        **{key: value for key, value in offered.items() if key in taken},
+    )
+
+
+def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
+    """What a daemon has for its brokers; each takes what it has a parameter for."""
+    tell = house.runtime.topics.publish
+    return {
+        "name": name,
+        "catalogue": house.catalogue,
+        "store": house.place.state / f"{name}.jsonl",
+        "logs": lambda account: JournalOrderLog(house.journal, plan.name, account, house.world),
+        "shelf": VaultShelf(house.vault),
+        "streams": house.streams,
+        "redactor": house.redactor,
+        "tell": lambda news: tell(cause_topic(plan.name), news),
+    }
+
+
+def settings_of(plan: BrokerPlan, settings: BrokerSettings) -> Any:
+    """The settings of a broker's own kind; a host of the configuration goes to the field of its name."""
+    if settings.market is not None:
+        return _paper(settings, settings.market)
+    said = {
+        "login": settings.login,
+        "environment": Environment(settings.environment),
+        "accounts": settings.accounts,
+        **{key: f"http://{host}" for key, host in settings.hosts.items()},
+    }
+    known = {field.alias for field in attrs.fields(plan.settings)}
+    return plan.settings(**{key: value for key, value in said.items() if key in known})
+
+
+def _paper(settings: BrokerSettings, market: PaperMarket) -> PaperSettings:
+    faults = market.faults
+    return PaperSettings(
+        symbols=market.symbols,
+        accounts=tuple(PaperAccount(account, market.currency, market.deposit) for account in settings.accounts),
+        faults=PaperFaults(
+            reject=float(faults.reject),
+            thin=float(faults.thin),
+            slow_ack=float(faults.slow_ack),
+            slow_ack_ns=faults.slow_ack_ms * 1_000_000,
+            disconnects_per_hour=float(faults.disconnects_per_hour),
+            disconnect_ns=faults.disconnect_ms * 1_000_000,
+        ),
+        seed=market.seed,
+    )

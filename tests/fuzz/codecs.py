@@ -1,0 +1,168 @@
+"""Every codec of the brokers' wires as a function from bytes to neutral values, with a few good words of each.
+
+A codec may answer with values or refuse with its own error; anything else that it raises is a defect.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import msgspec
+
+from brokers.catalogue import Catalogue
+from brokers.errors import BrokerError
+from brokers.instruments import Kind
+from brokers.market import Interval
+from brokers.symbols import SymbolError
+from brokers.thinkorswim import wire as thinkorswim
+from brokers.thinkorswim import wire_rest as thinkorswim_rest
+from brokers.thinkorswim.board import Board
+from brokers.tradestation import wire as tradestation
+from brokers.tradestation.symbols import Names, tradestation_symbols
+from brokers.tradestation.wire_market import QuoteMerger, bars_of
+from brokers.tradestation.wire_orders import seen_of
+from brokers.tradovate import wire as tradovate
+from brokers.tradovate import wire_entities as entities
+from brokers.tradovate import wire_market as tradovate_market
+
+NOW_NS = 1_767_625_200_000_000_000
+SHIPPED = Catalogue.shipped()
+MINUTE = Interval.parse("1m")
+
+
+@attrs.frozen
+class Codec:
+    """One codec: what reads, what it may refuse with, and examples to begin from."""
+
+    read: Callable[[bytes], object]
+    refuses: tuple[type[Exception], ...]
+    words: Sequence[bytes]
+
+
+def _tradestation_quotes() -> Callable[[bytes], object]:
+    names = Names(tradestation_symbols(SHIPPED.table))
+
+    def read(data: bytes) -> object:
+        merger = QuoteMerger("ESH26", names)
+        lines = [tradestation.decode(tradestation.QuoteLine, line) for line in data.split(b"\n") if line.strip()]
+        return [merger.merge(line, NOW_NS) for line in lines]
+
+    return read
+
+
+def _tradestation_orders(data: bytes) -> object:
+    names = Names(tradestation_symbols(SHIPPED.table))
+    return seen_of(tradestation.decode(tradestation.OrderRecord, data), names).report(None)
+
+
+def _tradestation_bars(data: bytes) -> object:
+    names = Names(tradestation_symbols(SHIPPED.table))
+    return list(bars_of(tradestation.decode(tradestation.Bars, data).bars or (), "ESH26", MINUTE, names))
+
+
+def _tradovate_frames(data: bytes) -> object:
+    return tradovate.read_frame(data)
+
+
+def _tradovate_quotes(data: bytes) -> object:
+    merger = tradovate_market.QuoteMerger("ESH26")
+    text = data.decode(errors="replace")
+    return [merger.merge(row) for row in tradovate_market.quotes_in(text) or ()]
+
+
+def _tradovate_rows(data: bytes) -> object:
+    kinds = [one for one in vars(entities).values() if isinstance(one, type) and issubclass(one, tradovate.Payload)]
+    found: list[object] = []
+    for kind in kinds:
+        try:
+            found.append(tradovate.decode(kind, data))
+        except tradovate.BadPayload as bad:
+            found.append(str(bad))
+    return found
+
+
+def _thinkorswim_frames(data: bytes) -> object:
+    board = Board(lot_shares=100, delayed_data=False)
+    board.watch("/ESH26", "ESH26", Kind.FUTURE)
+    board.watch("AMD", "AMD", Kind.STOCK)
+    return [board.take(batch, NOW_NS) for batch in thinkorswim.decode_frame(data).data or ()]
+
+
+_TS = (tradestation.BadPayload, BrokerError, SymbolError)
+_TO = (tradovate.BadPayload,)
+_SW = (thinkorswim.Malformed,)
+_BAR = (
+    b'{"Bars":[{"High":"6860","Low":"6850.25","Open":"6855","Close":"6858.5","TimeStamp":"2026-01-05T15:01:00Z",'
+    b'"TotalVolume":"897","BarStatus":"Closed","Epoch":1767625260000}]}'
+)
+_QUOTE = (
+    b'{"Symbol":"ESH26","Bid":"6858.25","Ask":"6858.5","BidSize":"12","AskSize":"9","Last":"6858.5","Volume":"100"}\n'
+    b'{"Symbol":"ESH26","Bid":"6858.5"}\n{"Heartbeat":1,"Timestamp":"2026-01-05T15:01:00Z"}'
+)
+_ORDER = (
+    b'{"AccountID":"SIM1","OrderID":"948679459","Status":"FLL","OrderType":"Limit","LimitPrice":"6858","Duration":"DAY",'
+    b'"OpenedDateTime":"2026-01-05T15:01:00Z","FilledPrice":"6858","Legs":[{"Symbol":"ESH26","BuyOrSell":"Buy",'
+    b'"QuantityOrdered":"2","ExecQuantity":"2","QuantityRemaining":"0","ExecutionPrice":"6858"}]}'
+)
+_MD = (
+    b'a[{"e":"md","d":{"quotes":[{"timestamp":"2025-12-01T14:30:05.100Z","contractId":1,"entries":{"Bid":'
+    b'{"price":6858.25,"size":3},"Offer":{"price":6858.5,"size":4},"Trade":{"price":6858.5,"size":1},'
+    b'"TotalTradeVolume":{"size":100}}}]}}]'
+)
+_LEVEL = (
+    b'{"data":[{"service":"LEVELONE_FUTURES","timestamp":1767625200000,"command":"SUBS","content":'
+    b'[{"key":"/ESH26","1":6900.25,"2":6900.5,"3":6900.25,"4":22,"5":31,"8":512345,"10":1767625199000}]}]}'
+)
+_CANDLES = (
+    b'{"candles":[{"open":1.5,"high":2,"low":1,"close":1.75,"volume":10,"datetime":1767625200000}],"symbol":"AMD"}'
+)
+
+CODECS: Mapping[str, Codec] = {
+    "tradestation-quotes": Codec(_tradestation_quotes(), _TS, (_QUOTE,)),
+    "tradestation-orders": Codec(_tradestation_orders, _TS, (_ORDER,)),
+    "tradestation-bars": Codec(_tradestation_bars, _TS, (_BAR,)),
+    "tradovate-frames": Codec(
+        _tradovate_frames, _TO, (b"o", b"h", b'c[3000,"Go away!"]', b'a[{"s":200,"i":2,"d":{}}]', _MD)
+    ),
+    "tradovate-quotes": Codec(_tradovate_quotes, _TO, (_MD,)),
+    "tradovate-rows": Codec(
+        _tradovate_rows,
+        _TO,
+        (b'{"id":1,"accountId":2,"contractId":3,"timestamp":"2026-01-05T15:01:00Z","action":"Buy"}',),
+    ),
+    "thinkorswim-frames": Codec(_thinkorswim_frames, _SW, (_LEVEL, b'{"notify":[{"heartbeat":"1764599410000"}]}')),
+    "thinkorswim-history": Codec(thinkorswim_rest.decode_history, _SW, (_CANDLES,)),
+    "thinkorswim-preferences": Codec(
+        thinkorswim_rest.decode_preferences, (*_SW, BrokerError), (b'{"streamerInfo":[]}',)
+    ),
+    "thinkorswim-facts": Codec(thinkorswim_rest.decode_facts, _SW, (b'{"AMD":{"quote":{}}}',)),
+}
+
+
+def survives(codec: Codec, data: bytes) -> object:
+    """What a codec makes of bytes, or its refusal; whatever else it raises passes through."""
+    try:
+        return codec.read(data)
+    except codec.refuses as refusal:
+        return refusal
+
+
+def hostile() -> Sequence[bytes]:
+    """Input that breaks careless parsers, none of it large on purpose but the last."""
+    any_json: Sequence[Any] = ({}, [], None, True, 0, -1, "x", [[]], {"": {}}, {"data": [None]}, {"Bars": [{}]})
+    return (
+        *(msgspec.json.encode(one) for one in any_json),
+        b"",
+        b"\x00",
+        b"\xff\xfe\xc3(",
+        b'{"Bid":NaN}',
+        b'{"Bid":"NaN","Volume":"Infinity","Last":"-sNaN"}',
+        b'{"Bid":1e999999,"Ask":"1E+999999999"}',
+        b'{"Symbol":"ES\\u0000Z26","Bid":"1"}',
+        b'{"OrderID":"1","OrderID":"2"}',
+        b'{"Quantity":' + b"9" * 5_000 + b"}",
+        b"[" * 100_000,
+        b'{"data":' * 20_000,
+        b'a[{"e":"md","d":{"quotes":' + b"[" * 50_000,
+        b'{"Padding":"' + b"x" * (8 << 20) + b'"}',
+    )

@@ -1,0 +1,428 @@
+"""The whole daemon in a world of memory and virtual time: its tree, its commands, its health, its second key."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from brokers.guards.health import Readiness
+from brokers.guards.ladder import Rung
+from brokers.guards.lag import LagStatistics
+from brokers.vault import Keyholder
+from config.settings import Folders, HealthSettings
+from runtime.simulation import SimulatedDisk, SimulatedWorld, simulate
+from sessions.control.api.app import control_app
+from sessions.control.api.deeds import Hands
+from sessions.control.api.once import Answer, Begun, Once
+from sessions.control.daemon.configuration import Configuration
+from sessions.control.daemon.connections import CONNECTIONS
+from sessions.control.daemon.daemon import Daemon, run_daemon
+from sessions.control.daemon.drain import drain
+from sessions.control.daemon.house import House
+from sessions.control.daemon.memory import JournalStream
+from sessions.health import Signs, findings
+from sessions.journal.writer import JournalStatistics, State
+from tests.sessions.daemon.life import session
+
+LIVE = '[brokers.tv]\nkind = "tradovate"\naccounts = ["A1"]\nenvironment = "live"\n'
+PAPER = '[brokers.paper]\nkind = "paper"\naccounts = ["paper-1", "paper-2"]\n'
+
+
+@attrs.define(eq=False)
+class Stage:
+    """A daemon that is up, and its interface without a socket."""
+
+    house: House
+    app: Any
+    ids: Iterator[int] = attrs.field(factory=itertools.count)
+
+    async def ask(self, method: str, path: str, body: bytes = b"", uid: int = 0) -> tuple[int, Any]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        address, _, query = path.partition("?")
+        scope = {
+            "type": "http", "method": method, "path": address, "raw_path": address.encode(), "root_path": "",
+            "query_string": query.encode(), "headers": [], "http_version": "1.1", "scheme": "http",
+            "extensions": {"peercred": {"uid": uid}},
+        }  # fmt: skip
+        await self.app(scope, receive, send)
+        return sent[0]["status"], json.loads(b"".join(one.get("body", b"") for one in sent[1:]))
+
+    async def get(self, what: str) -> Any:
+        status, answer = await self.ask("GET", f"/v1/{what}")
+        assert status == 200, answer
+        return answer
+
+    async def post(self, command: str, **fields: object) -> tuple[int, Any]:
+        return await self.ask(
+            "POST", f"/v1/{command}", json.dumps({"id": f"command {next(self.ids)}", **fields}).encode()
+        )
+
+    async def running(self, *sessions: str) -> None:
+        with trio.fail_after(300):
+            while True:
+                rows = {row["session"]: row["condition"] for row in await self.get("sessions")}
+                if all(rows[one] == "running" for one in sessions):
+                    return
+                await trio.sleep(0.1)
+
+
+Play = Callable[[Stage], Awaitable[object]]
+
+
+def rehearse(folder: Path, text: str, *plays: Play, disk: SimulatedDisk | None = None) -> None:
+    """Lives of one daemon after another, on one disk."""
+    config = folder / "pitboss.toml"
+    config.touch(mode=0o600)
+    config.write_text(text)
+    place = Folders(folder, folder, folder)
+    disk = disk or SimulatedDisk()
+    try:
+        for play in plays:
+            simulate(life, Configuration((config,), {}), place, play, seed=3, disk=disk).unwrap()
+    finally:
+        disk.close()
+
+
+async def life(world: SimulatedWorld, configuration: Configuration, place: Folders, play: Play) -> None:
+    settings = configuration.whole(place, world.disk).settings
+    daemon = Daemon(world, configuration, settings, place, Keyholder(()))
+    async with trio.open_nursery() as nursery:
+        house: House = await nursery.start(run_daemon, daemon)
+        once = Once(JournalStream(house.journal, world, "commands-here"), nursery.start_soon)
+        app = control_app(Hands(house, configuration), once, 0, lambda: "error-id", lambda _, error: failed(error))
+        try:
+            await play(Stage(house, app))
+        finally:
+            house.end("the rehearsal is over", 1)
+
+
+def failed(error: BaseException) -> None:
+    raise AssertionError("nobody expected this") from error
+
+
+def test_the_tree_stands_in_the_order_of_what_rests_on_what(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        rows = await stage.get("tree")
+        assert [row["id"] for row in rows if row["depth"] == 2] == [
+            "journal", "vault", "risk", "connections", "sessions", "health", "control",
+        ]  # fmt: skip
+        paths = {row["path"] for row in rows}
+        assert {"/pitboss/sessions/pool/a/trader", "/pitboss/connections/pool/paper"} <= paths
+        for what in (
+            "status",
+            "orders",
+            "positions",
+            "fills",
+            "equity",
+            "events",
+            "crashes",
+            "logs",
+            "brokers",
+            "symbols",
+            "doctor",
+        ):
+            await stage.get(what)
+        assert await stage.get("bars?broker=paper&symbol=BTC-USD&count=3")
+
+    rehearse(tmp_path, session("a"), play)
+
+
+def test_refusals_have_a_code_a_sentence_a_next_step_and_no_stack(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        status, problem = await stage.post("stop", session="nobody")
+        assert (status, problem["code"]) == (404, "unknown_session")
+        assert all(problem[field] for field in ("id", "text", "next"))
+        assert (await stage.ask("POST", "/v1/stop", b"{"))[0] == 400
+        status, problem = await stage.ask("POST", "/v1/stop", b'{"id": "1", "session": 3, "x": 1}')
+        assert (status, "$.session" in problem["text"], "$.x" in problem["text"]) == (400, True, True)
+        assert (await stage.ask("GET", "/v1/nothing"))[1]["code"] == "no_such_route"
+        assert (await stage.ask("GET", "/v1/bars?broker=paper&symbol=ES&interval=soon"))[0] == 400
+        assert (await stage.ask("GET", "/v1/status", uid=12))[0] == 403
+
+    rehearse(tmp_path, "", play)
+
+
+def test_I23_the_same_command_twice_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
+    order = {
+        "id": "once",
+        "session": "a",
+        "symbol": "BTC-USD",
+        "side": "buy",
+        "type": "limit",
+        "quantity": "0.1",
+        "limit_price": "90000",
+    }
+
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(30)
+        body = json.dumps(order).encode()
+        answers: list[Any] = []
+
+        async def send() -> None:
+            answers.append(await stage.ask("POST", "/v1/submit", body))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(send)
+        assert answers[0][0] == 200, answers
+        assert answers[0] == answers[1] == answers[2]
+        assert len(await stage.get("orders")) == 1
+        other = json.dumps({**order, "quantity": "0.2"}).encode()
+        assert (await stage.ask("POST", "/v1/submit", other))[1]["code"] == "id_taken"
+
+    rehearse(tmp_path, session("a"), play)
+
+
+def test_I23_a_command_whose_answer_was_lost_with_the_daemon_is_not_done_again(tmp_path: Path) -> None:
+    asked, done = Begun("submit", "{}"), list[str]()
+
+    async def first(stage: Stage) -> None:
+        stream = JournalStream(stage.house.journal, stage.house.world, "commands-test")
+        async with trio.open_nursery() as nursery:
+            once = Once(stream, nursery.start_soon)
+
+            async def work() -> Answer:
+                done.append("fine")
+                return Answer(200, '"fine"')
+
+            await once.perform("finished", asked, work, urgent=False)
+            await stream.keep("command.begun", "lost", asked)
+
+    async def second(stage: Stage) -> None:
+        once = Once(
+            JournalStream(stage.house.journal, stage.house.world, "commands-test"), lambda *_: pytest.fail("done again")
+        )
+        await once.load()
+
+        async def never() -> Answer:
+            raise AssertionError
+
+        assert await once.perform("finished", asked, never, urgent=False) == Answer(200, '"fine"')
+        with pytest.raises(Exception, match="not done again"):
+            await once.perform("lost", asked, never, urgent=False)
+
+    rehearse(tmp_path, "", first, second)
+    assert done == ["fine"]
+
+
+def test_a_session_is_started_without_a_file_moved_and_still_known_to_the_next_daemon(tmp_path: Path) -> None:
+    new = {
+        "broker": "paper",
+        "account": "paper-1",
+        "symbols": ["BTC-USD"],
+        "strategy": "sessions.strategies.ema_cross:EmaCross",
+        "params": ["fast=3", "quantity=0.5"],
+    }
+
+    async def first(stage: Stage) -> None:
+        assert (await stage.post("start", session="b", new={**new, "params": ["fats=3"]}))[1]["code"] == "bad_strategy"
+        assert (await stage.post("start", session="b", new={**new, "account": "nobody"}))[1]["code"] == "bad_settings"
+        assert await stage.get("sessions") == []
+        assert (await stage.post("start", session="b", new=new))[0] == 200
+        assert (await stage.post("start", session="b", new=new))[1]["code"] == "name_taken"
+        status, answer = await stage.post("move", session="b", account="paper-2")
+        assert status == 200, answer
+        assert [row["account"] for row in await stage.get("sessions")] == ["paper-2"]
+
+    async def second(stage: Stage) -> None:
+        await stage.running("b")
+        assert [row["account"] for row in await stage.get("sessions")] == ["paper-2"]
+
+    rehearse(tmp_path, PAPER, first, second)
+
+
+def test_a_move_that_is_refused_leaves_the_session_where_it_was(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(30)
+        status, answer = await stage.post(
+            "submit", session="a", symbol="BTC-USD", side="buy", type="market", quantity="0.1"
+        )
+        assert status == 200, answer
+        await trio.sleep(5)
+        assert (await stage.post("move", session="a", account="paper-2"))[1]["code"] == "not_flat"
+        assert [row["account"] for row in await stage.get("sessions")] == ["paper-1"]
+        assert (await stage.post("flatten", by="me", session="a"))[0] == 200
+        await trio.sleep(10)
+        assert await stage.get("positions") == []
+
+    rehearse(tmp_path, PAPER + session("a"), play)
+
+
+def test_S45_a_halt_stops_submits_at_once_and_a_resume_needs_a_name(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        began = trio.current_time()
+        assert (await stage.post("halt", by="me", reason="test"))[0] == 200
+        assert trio.current_time() - began < 0.1
+        assert stage.house.gate.rung("a") is Rung.HALTED
+        assert (await stage.get("status"))["halted"] == "halt by me"
+        assert (await stage.post("resume", by=" "))[1]["code"] == "resume_refused"
+        assert (await stage.post("resume", by="me"))[0] == 200
+        assert (await stage.get("status"))["halted"] == ""
+
+    rehearse(tmp_path, session("a"), play)
+
+
+def test_S45_a_halt_by_signal_in_the_last_moment_still_stops_the_next_daemon(tmp_path: Path) -> None:
+    async def first(stage: Stage) -> None:
+        stage.house.switch.on_signal(10)
+        stage.house.end("at once", 0)
+
+    async def second(stage: Stage) -> None:
+        assert (await stage.get("status"))["halted"]
+
+    rehearse(tmp_path, "", first, second)
+
+
+def test_S42_with_one_key_a_live_broker_is_not_even_asked_and_its_sessions_wait(tmp_path: Path) -> None:
+    text = PAPER + LIVE + session("a") + session("b").replace('"paper"', '"tv"').replace("paper-1", "A1")
+
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        rows = {row["broker"]: row for row in await stage.get("brokers")}
+        assert (rows["tv"]["open"], rows["tv"]["attempts"], rows["tv"]["armed"]) == (False, 0, False)
+        assert "pitboss arm tv" in rows["tv"]["why_not"]
+        failed = {row["session"]: row for row in await stage.get("sessions")}["b"]
+        assert (failed["condition"], "armed" in failed["why"]) == ("failed", True)
+        assert (await stage.post("arm", by="me", broker="paper"))[1]["code"] == "not_live"
+        assert (await stage.post("arm", by="me", broker="tv", minutes=1))[0] == 200
+        assert (await stage.get("status"))["live"]
+        await trio.sleep(61)
+        assert not (await stage.get("status"))["live"], "an arming ends by itself"
+
+    rehearse(tmp_path, text, play)
+
+
+def test_a_connection_that_gives_up_is_opened_anew_and_its_sessions_run_again(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        before = stage.house.brokers["paper"]
+        stage.house.pool(CONNECTIONS).supervisor("paper").kill("test")
+        with trio.fail_after(120):
+            while stage.house.brokers.get("paper") in (None, before):  # noqa: ASYNC110 - it tells no event
+                await trio.sleep(0.1)
+        await stage.running("a")
+        await trio.sleep(60)
+        rows = (await stage.get("status"))["accounts"]
+        assert [row["reconciled"] for row in rows] == [True]
+        assert "the market-data stream is down" not in (await stage.get("sessions"))[0]["causes"]
+
+    rehearse(tmp_path, session("a"), play)
+
+
+SLOW = PAPER + '[brokers.paper.market.faults]\nslow_ack = "1"\nslow_ack_ms = 20000\nreject = "0"\n'
+
+
+ORDER = {"session": "a", "symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.1", "limit_price": "90000"}
+
+
+@asynccontextmanager
+async def order_on_its_way(stage: Stage) -> AsyncIterator[None]:
+    """An order whose acknowledgement takes 20 s."""
+    await stage.running("a")
+    await trio.sleep(30)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: stage.post("submit", **ORDER))
+        await trio.sleep(1)
+        yield
+
+
+def test_a_drain_waits_for_orders_on_their_way_but_not_beyond_its_limit(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        async with order_on_its_way(stage):
+            began = trio.current_time()
+            assert len(await drain(stage.house, 2)) == 1
+            assert trio.current_time() - began == pytest.approx(2, abs=0.2)
+            assert stage.house.gate.rung("a") is Rung.NO_NEW_RISK
+            assert await drain(stage.house, 60) == ()
+            assert trio.current_time() - began < 40
+
+    rehearse(tmp_path, SLOW + session("a"), play)
+
+
+def test_a_drain_ends_at_once_when_somebody_hurries(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        async with order_on_its_way(stage), trio.open_nursery() as nursery:
+            stage.house.end("first")
+            began, left = trio.current_time(), list[tuple[str, ...]]()
+
+            async def wait() -> None:
+                left.append(await drain(stage.house, 60))
+
+            nursery.start_soon(wait)
+            await trio.sleep(1)
+            assert not left
+            stage.house.end("again", 0)
+            await trio.sleep(0.1)
+            assert [len(one) for one in left] == [1]
+            assert trio.current_time() - began < 2
+
+    rehearse(tmp_path, SLOW + session("a"), play)
+
+
+def test_a_reload_opens_a_changed_broker_anew_and_restarts_only_its_sessions(tmp_path: Path) -> None:
+    more = PAPER.replace('"paper-2"]', '"paper-2", "paper-3"]')
+
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        before = stage.house.brokers["paper"]
+        (tmp_path / "pitboss.toml").write_text(more + session("a"))
+        status, told = await stage.post("reload")
+        assert (status, told["brokers"], told["restarted"]) == (200, ["paper"], ["a"]), told
+        await stage.running("a")
+        assert stage.house.brokers["paper"] is not before
+        assert len((await stage.get("status"))["accounts"]) == 3
+        (tmp_path / "pitboss.toml").write_text(more + session("a").replace("EmaCross", "Nothing"))
+        assert (await stage.post("reload"))[1]["code"] == "bad_strategy"
+        await stage.running("a")
+
+    rehearse(tmp_path, PAPER + session("a"), play)
+
+
+# Health.
+
+
+def signs(**changes: Any) -> Signs:
+    journal = JournalStatistics(State.READY, 1, 1, 0, 0, 0, 0, 0, 0)
+    well = Signs(
+        0, True, LagStatistics(1, 0, 0, 0), 10**12, journal, {"a": Readiness(True, True, True, True)}, frozenset()
+    )
+    return attrs.evolve(well, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, []),
+        ({"alive": False}, [("", None), ("a", "LOOP_LAG")]),
+        ({"lag": LagStatistics(1, 0, 251_000_000, 0)}, [("", None), ("a", "LOOP_LAG")]),
+        ({"free_bytes": 1}, [("", None), ("a", "PAUSED")]),
+        ({"free_bytes": None}, [("", None), ("a", "PAUSED")]),
+        ({"journal": None}, [("", None)]),
+        ({"unarmed": frozenset({"a"})}, [("a", "PAUSED")]),
+        ({"readiness": {"a": Readiness(True, False, True, True)}}, [("a", None)]),
+    ],
+)
+def test_B21_B22_what_is_ill_takes_down_whom_it_concerns(
+    changes: dict[str, Any], told: list[tuple[str, str | None]]
+) -> None:
+    found = findings(signs(**changes), HealthSettings())
+    assert [(one.session, one.cause and one.cause.name) for one in found] == told
+    assert Decimal(len(found)) == len(set(found))
