@@ -13,9 +13,9 @@ from brokers.paper import PaperAccount, PaperFaults, PaperSettings
 from brokers.vault.shelf import VaultShelf
 from config.settings import BrokerSettings, PaperMarket
 from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor, SupervisorRef
+from sessions.connection_watch import connection_watch, tell_watch, watch_name
 from sessions.control.daemon.house import House
 from sessions.order_journal import JournalOrderLog
-from sessions.trader.causes import cause_topic
 
 _RESTARTS: Final = Backoff(first=0.1, most=15)
 
@@ -41,8 +41,11 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
     plan = broker_plan(settings.kind)
     offered = _offers(house, name, plan)
     taken = inspect.signature(plan.open).parameters
+    grounds = Grounds(house.runtime, under)
+    if house.runtime.registry.whereis(watch_name(plan.name)) is None:  # two logins of a broker share its watch
+        await grounds.start(connection_watch(plan.name))
     return await plan.open(
-        Grounds(house.runtime, under),
+        grounds,
         settings_of(plan, settings),
         **{key: value for key, value in offered.items() if key in taken},
     )
@@ -50,7 +53,6 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
 
 def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
     """What a daemon has for its brokers; each takes what it has a parameter for."""
-    tell = house.runtime.topics.publish
     return {
         "name": name,
         "catalogue": house.catalogue,
@@ -59,7 +61,7 @@ def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
         "shelf": VaultShelf(house.vault),
         "streams": house.streams,
         "redactor": house.redactor,
-        "tell": lambda news: tell(cause_topic(plan.name), news),
+        "tell": tell_watch(house.runtime, plan.name),
     }
 
 
