@@ -28,9 +28,11 @@ from brokers.symbols import SymbolError
 from runtime import Actor, MailboxPolicy, Reason, message
 from runtime.calls import Reply
 from runtime.errors import MailboxFull
+from runtime.reasons import is_normal
 
 OVERLAP_NS = 60 * SECOND_NS  # how far before what we know a question reaches, for clocks that differ
 MAX_ROUNDS = 3  # of targeted questions in one go
+SNAPSHOT_FACTS = 20_000  # a start folds little more than so many
 
 
 def account_topic(broker: str, account: str, session: str | None) -> tuple[str, str, str, str | None]:
@@ -125,19 +127,17 @@ class AccountBooks(Actor):
             keep_finished=self.keep_finished,
         )
         self._started_ns = now_ns = self.world.clock.monotonic_ns()
-        for fact in await self.log.load():
-            self.desk.apply(fact, now_ns)
-        for entry in self.desk.entries.values():
-            entry.survived = True
-            entry.in_flight = 0
+        self.desk.fold(await self.log.load(), now_ns)
         self._read_wall_ns = self.desk.known_wall_ns or self.world.clock.wall_ns()
         self.every(self.policy.poll_ns / SECOND_NS, AccountBooks.look)
         self.continue_with(AccountBooks.look)
 
     async def on_stop(self, reason: Reason) -> None:
-        """Stops listening; orders live on at the broker."""
+        """Stops listening; orders live on at the broker, and an orderly end leaves the next start little to fold."""
         if self._leave is not None:
             self._leave()
+        if is_normal(reason) and hasattr(self, "desk") and self.desk.unsaved:
+            self.desk.save()
 
     def _offer(self, news: News) -> None:
         try:
@@ -245,6 +245,12 @@ class AccountBooks(Actor):
         if truth.complete and not (result.asks and self._rounds < MAX_ROUNDS):
             self._answer_waiting()
         self._look_again(result)
+        if self.desk.unsaved >= SNAPSHOT_FACTS:
+            self.save()
+
+    def save(self) -> None:
+        """Notes a snapshot of the books, so that less has to be folded at the next start."""
+        self.desk.save()
 
     def _learn_instruments(self, truth: found.Truth) -> None:
         """Looks up what the broker speaks of; reconciliation puts aside, with a word, what nobody knows."""
@@ -274,6 +280,8 @@ class AccountBooks(Actor):
     def _agree(self, result: found.Reconciliation) -> None:
         escalated = tuple(key for key, entry in self.desk.doubted.items() if entry.escalated)
         before = self.agreement
+        if before.agreed and result.events and self._rounds < MAX_ROUNDS and not result.alerts:
+            return  # what was found is put right, and looked at again at once: only what persists is told
         self.agreement = Agreement(result.agreed, escalated, result.alerts, self.world.clock.wall_ns())
         if result.alerts or (before.agreed, before.escalated) != (result.agreed, escalated):
             for session in self.sessions:

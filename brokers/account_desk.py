@@ -1,88 +1,38 @@
 """One account's orders, fills and positions as far as they are known, for all sessions that trade in it.
 
-A desk is a fold of facts: `record` notes what just happened in the log and takes it in, `apply` takes in what comes
-from the log. What changed for a session is handed to `tell`.
+A desk is a fold of facts: `record` notes what just happened in the log and takes it in, `fold` takes in what comes
+from the log. What changes for a session is handed to `tell`; what the log holds was told by an earlier life.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from brokers import reconciliation as found
+from brokers.collector import collector_paused
+from brokers.desk_entry import Entry, KnownFills
+from brokers.desk_state import FORMAT, BadSnapshot, DeskState
 from brokers.errors import BrokerError
 from brokers.instruments import Instrument
-from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, RecentIds
+from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, RecentIds, dump, load
 from brokers.lifecycle import LifecycleError, OrderLife, advance
 from brokers.model import Fill, OrderReport
 from brokers.order_events import Busted, Corrected, Event, Filled, Sent
-from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact, OrderLog
+from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact, OrderLog, Snapshot
 from brokers.reconciliation.books import HoldingKey
 from brokers.reconciliation.events import PROVED_ABSENT
 from brokers.reconciliation.fold import NEVER_SENT
 from runtime.world import Clock
 
+__all__ = ["CLOSED", "KEEP_FINISHED", "AccountDesk", "Entry", "Tell"]
+
 KEEP_FINISHED = 2_000
 CLOSED = 20_000
 
 Tell = Callable[[str | None, OrderReport | Fill], None]
-
-
-@attrs.define(eq=False)
-class Entry:
-    """One order in the books."""
-
-    life: OrderLife
-    session: str | None
-    sent_ns: int = 0  # the last moment at which a request about it can have left
-    sent_wall_ns: int = 0
-    touched_ns: int = 0
-    attempts: int = 0
-    in_flight: int = 0  # requests whose end somebody waits for
-    survived: bool = False
-    escalated: str = ""
-    sketched: bool = False
-    cancel_sent: bool = False
-
-    def claim(self) -> found.Claim:
-        """The entry as reconciliation sees it."""
-        return found.Claim(
-            self.life,
-            self.session,
-            self.sent_ns,
-            self.sent_wall_ns,
-            self.touched_ns,
-            self.attempts,
-            self.in_flight,
-            self.survived,
-            self.life.order.expires_ns,
-            self.escalated,
-            self.sketched,
-        )
-
-
-class KnownFills(AbstractSet[str]):
-    """The ids of the fills that the ledger remembers."""
-
-    def __init__(self, ids: RecentIds) -> None:
-        self._ids = ids
-
-    def __contains__(self, id_: object) -> bool:
-        return isinstance(id_, str) and self._ids.get(id_) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        for generation in self._ids.generations():
-            yield from generation
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @classmethod
-    def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
-        return frozenset(it)
 
 
 class AccountDesk:
@@ -104,6 +54,7 @@ class AccountDesk:
         self.instruments: dict[str, Instrument] = {}
         self.fill_ids = RecentIds()
         self.ledger = Ledger(terms, self.instruments, fills=self.fill_ids)
+        self.terms = terms
         self.log, self.clock, self.policy = log, clock, policy
         self.entries: dict[str, Entry] = {}
         self.open: dict[str, Entry] = {}  # those that are not finished
@@ -115,33 +66,64 @@ class AccountDesk:
         self.closed = RecentIds(CLOSED)  # keys and broker ids of finished orders that are no longer in the books
         self.moved_ns: dict[str, int] = {}  # when a symbol's position last moved
         self.known_wall_ns = 0  # of the latest fact
+        self.unsaved = 0  # facts since the latest snapshot
         self.fill_count = 0
         self.problems = 0
         self.last_problem = ""
         self._instrument = instruments
         self._tell = tell
         self._keep_finished = keep_finished
+        self._quiet = False
 
     # The fold.
 
     def record(self, what: Happening) -> None:
         """Takes in what just happened and notes it; what changes nothing is not noted."""
-        clock = self.clock
+        now_ns = self.clock.monotonic_ns()
         if type(what) is found.OrderEvent:
             try:
-                if self.happen(what.key, what.event, clock.monotonic_ns()):
-                    self.log.note(OrderFact(clock.wall_ns(), what))
+                if self.happen(what.key, what.event, now_ns):
+                    self._note(what)
             except (LifecycleError, LedgerError, BrokerError) as error:
                 self.problem(error)
             return
-        fact = OrderFact(clock.wall_ns(), what)
-        self.log.note(fact)
-        self.apply(fact, clock.monotonic_ns())
+        self.apply(self._note(what), now_ns)
 
     def ask(self, key: str, event: Event) -> None:
         """Records a request of ours; raises LifecycleError where the order's state forbids it."""
         if self.happen(key, event, self.clock.monotonic_ns()):
-            self.log.note(OrderFact(self.clock.wall_ns(), found.OrderEvent(key, event)))
+            self._note(found.OrderEvent(key, event))
+
+    def _note(self, what: Happening) -> OrderFact:
+        fact = OrderFact(self.clock.wall_ns(), what)
+        self.log.note(fact)
+        self.known_wall_ns = max(self.known_wall_ns, fact.wall_ns)
+        self.unsaved += 1
+        return fact
+
+    def save(self) -> None:
+        """Notes a snapshot of everything, with which the next life can begin."""
+        self.log.note(OrderFact(self.clock.wall_ns(), Snapshot(self.state())))
+        self.unsaved = 0
+
+    def fold(self, facts: Iterable[OrderFact], now_ns: int) -> None:
+        """Takes in what the log holds and tells nobody; its orders outlived their process. Raises BadSnapshot."""
+        self._quiet = True
+        try:
+            with collector_paused():
+                for fact in facts:
+                    self._fold_one(fact, now_ns)
+        finally:
+            self._quiet = False
+        for entry in self.entries.values():
+            entry.survived = True
+
+    def _fold_one(self, fact: OrderFact, now_ns: int) -> None:
+        if type(fact.what) is Snapshot:
+            self.restore(fact.what.state, now_ns)
+        else:
+            self.apply(fact, now_ns)
+            self.unsaved += 1
 
     def apply(self, fact: OrderFact, now_ns: int) -> None:
         """Takes in a fact; one that does not fit what is known is a problem and changes nothing else."""
@@ -152,9 +134,10 @@ class AccountDesk:
             self.problem(error)
 
     def _apply(self, what: Any, now_ns: int, wall_ns: int) -> None:
+        if type(what) is found.OrderEvent:  # most facts are: no pattern is asked
+            self.happen(what.key, what.event, now_ns)
+            return
         match what:
-            case found.OrderEvent(key, event):
-                self.happen(key, event, now_ns)
             case Intended(_, session):
                 for order in what.orders:
                     entry = Entry(OrderLife(order), session, touched_ns=now_ns)
@@ -228,7 +211,7 @@ class AccountDesk:
         elif before.uncertain:
             self.doubted.pop(key, None)
             entry.escalated = ""
-        self._tell(entry.session, self.report(entry))
+        self._show(entry)
         if state.final and key in self.open:
             self._finish(key)
         return True
@@ -245,7 +228,7 @@ class AccountDesk:
         key = life.order.key
         self.entries[key] = entry = Entry(life, session, now_ns, wall_ns, now_ns, 1, sketched=sketched)
         self.by_broker_id.update(dict.fromkeys(life.broker_order_ids, key))
-        self._tell(session, self.report(entry))
+        self._show(entry)
         if life.state.final:
             self._finish(key)
         else:
@@ -258,7 +241,12 @@ class AccountDesk:
         if self.ledger.apply(fill) is not None:
             self.fill_count += 1
             self.moved_ns[fill.symbol] = now_ns
-            self._tell(session, fill)
+            if not self._quiet:
+                self._tell(session, fill)
+
+    def _show(self, entry: Entry) -> None:
+        if not self._quiet:
+            self._tell(entry.session, self.report(entry))
 
     def _correct(self, entry: Entry, before: OrderLife, event: Corrected | Busted) -> None:
         """Takes a fill back in the ledger, and books what stands for it now."""
@@ -287,8 +275,8 @@ class AccountDesk:
         self.finished.append(key)
         while len(self.finished) > self._keep_finished:
             oldest = self.finished.popleft()
-            entry = self.entries.pop(oldest, None)
-            if entry is None:
+            entry = None if oldest in self.open else self.entries.pop(oldest, None)
+            if entry is None:  # abandoned, or alive again
                 continue
             self.closed.remember(oldest, (entry.touched_ns,))
             for broker_order_id in entry.life.broker_order_ids:
@@ -299,6 +287,63 @@ class AccountDesk:
         """Counts something that could not be taken in."""
         self.problems += 1
         self.last_problem = str(error)
+
+    # The state.
+
+    def state(self) -> DeskState:
+        """Everything that the facts so far come to."""
+        old, young = self.closed.generations()
+        return DeskState(
+            FORMAT,
+            orders=tuple(entry.kept() for entry in self.entries.values()),
+            open=tuple(self.open),
+            doubted=tuple(self.doubted),
+            finished=tuple(self.finished),
+            by_broker_id=dict(self.by_broker_id),
+            watched=tuple(attrs.evolve(watched, since_ns=0) for watched in self.watched.values()),
+            inferred=tuple(self.inferred.values()),
+            closed=(tuple(old), tuple(young)),
+            moved=tuple(self.moved_ns),
+            instruments=tuple(self.instruments[symbol] for symbol in self.ledger.symbols()),
+            ledger={**dump(self.ledger), "marks": [], "rates": []},
+            known_wall_ns=self.known_wall_ns,
+            fill_count=self.fill_count,
+        )
+
+    def restore(self, state: DeskState, now_ns: int) -> None:
+        """Takes over a state in place of everything known, all of it or nothing; raises BadSnapshot."""
+        state.check()
+        for kept in state.instruments:
+            self.instruments[kept.symbol] = self._instrument_or(kept)
+        try:
+            ledger = load(state.ledger, self.terms, self.instruments)
+        except LedgerError as error:
+            raise BadSnapshot("ledger", str(error), f"the ledger of {self.broker}/{self.account}") from error
+        self._take_over(state, ledger, now_ns)
+
+    def _instrument_or(self, kept: Instrument) -> Instrument:
+        """The instrument by today's word, or as it was where nobody knows it any more."""
+        try:
+            return self.instrument(kept.symbol)
+        except (LookupError, BrokerError):
+            return kept
+
+    def _take_over(self, state: DeskState, ledger: Ledger, now_ns: int) -> None:
+        self.ledger = ledger
+        self.fill_ids = cast("RecentIds", ledger.account.fills)
+        self.entries = {kept.order.key: Entry.restored(kept, now_ns) for kept in state.orders}
+        self.open = {key: self.entries[key] for key in state.open}
+        self.doubted = {key: self.entries[key] for key in state.doubted}
+        self.finished = deque(state.finished)
+        self.by_broker_id = dict(state.by_broker_id)
+        self.watched = {one.order.key: attrs.evolve(one, since_ns=now_ns) for one in state.watched}
+        self.inferred = {fill.id: fill for fill in state.inferred}
+        old, young = (dict.fromkeys(ids, (now_ns,)) for ids in state.closed)
+        self.closed.restore(old, young, -1)
+        self.moved_ns = dict.fromkeys(state.moved, now_ns)
+        self.known_wall_ns = state.known_wall_ns
+        self.fill_count = state.fill_count
+        self.unsaved = 0
 
     # Questions.
 

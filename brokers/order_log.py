@@ -10,6 +10,7 @@ from typing import Protocol
 import attrs
 
 from brokers import reconciliation
+from brokers.desk_state import DeskState
 from brokers.ledger import CashFlow
 from brokers.model import Order, OrderGroup
 
@@ -50,7 +51,14 @@ class CashMoved:
     flow: CashFlow
 
 
-Happening = Intended | Attempted | Abandoned | CashMoved | reconciliation.Event
+@attrs.frozen
+class Snapshot:
+    """What all facts before come to: whoever opens the books begins here."""
+
+    state: DeskState
+
+
+Happening = Intended | Attempted | Abandoned | CashMoved | Snapshot | reconciliation.Event
 
 
 @attrs.frozen
@@ -65,7 +73,7 @@ class OrderLog(Protocol):
     """Where one account's facts are kept, in the order in which they are noted."""
 
     async def load(self) -> Iterable[OrderFact]:
-        """All facts so far, oldest first."""
+        """The newest snapshot, if there is one, and all facts since, oldest first."""
         ...
 
     def note(self, fact: OrderFact) -> None:
@@ -89,9 +97,12 @@ class MemoryLog:
         return tuple(self.facts or ())
 
     def note(self, fact: OrderFact) -> None:
-        """Keeps a fact, if any are kept."""
-        if self.facts is not None:
-            self.facts.append(fact)
+        """Keeps a fact, if any are kept; a snapshot stands for all before it."""
+        if self.facts is None:
+            return
+        if type(fact.what) is Snapshot:
+            self.facts.clear()
+        self.facts.append(fact)
 
     async def sync(self) -> None:
         """Memory is as durable as it gets."""

@@ -3,10 +3,13 @@
 The kind of an entry names the class of its fact, its key the order, its body the fields as JSON. Facts are noted and
 go to disk with company; `sync` waits until all of them are there. A fact that the journal cannot take now is kept
 here, in its place, and until it is recorded `sync` refuses: nothing new leaves the process meanwhile.
+
+A start reads from the newest snapshot on, and so does whoever carries an account into a new month's file.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, get_args
 
 import attrs
@@ -14,25 +17,31 @@ import msgspec
 
 from brokers import order_events, reconciliation
 from brokers.codec import tag
+from brokers.collector import collector_paused
 from brokers.errors import Code, broker_error
 from brokers.executions import Executions
 from brokers.lifecycle import OrderLife
 from brokers.model import Change, Order, OrderGroup, OrderState
-from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact
+from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact, Snapshot
 from brokers.reconciliation import Adopted, LateAcceptance, OrderEvent, Remedy
 from runtime import Name
 from runtime.errors import CallError
 from runtime.world import World
+from sessions import order_snapshot
 from sessions.journal import Entry, Journal, JournalCorrupt, JournalError, Reader, Writer
+from sessions.journal.carry import entries
 from sessions.journal.reader import CHUNK
 from sessions.journal.rows import MAX_NAME
+
+PREFIX: Final = "order/"  # of the streams of all accounts
 
 
 def order_stream(broker: str, account: str) -> str:
     """Under which name the journal keeps an account's facts."""
-    return f"order/{broker}/{account}"
+    return f"{PREFIX}{broker}/{account}"
 
 
+_SNAPSHOT: Final = "SELECT max(seq) FROM entries WHERE key = ? AND stream = ? AND kind = ?"
 _FACTS: Final = "SELECT seq, kind, body, wall_ns FROM entries WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
 
 
@@ -51,8 +60,15 @@ class UnknownFact(ValueError):
 # Facts as entries.
 
 
+def to_entries(fact: OrderFact, stream: str, monotonic_ns: int) -> tuple[Entry, ...]:
+    """The entries that keep a fact: one, or the parts of a snapshot."""
+    if type(fact.what) is Snapshot:
+        return order_snapshot.to_parts(_body(fact.what), stream, fact.wall_ns, monotonic_ns)
+    return (to_entry(fact, stream, monotonic_ns),)
+
+
 def to_entry(fact: OrderFact, stream: str, monotonic_ns: int) -> Entry:
-    """The entry that keeps a fact."""
+    """The entry that keeps a fact which is no snapshot."""
     what = fact.what
     kind, key = _name(what)
     return Entry(kind, stream, key, _body(what), fact.wall_ns, monotonic_ns)
@@ -70,25 +86,86 @@ def from_entry(kind: str, body: str, wall_ns: int) -> OrderFact:
 
 
 def read_facts(database: str, stream: str) -> list[OrderFact]:
-    """All facts of a stream, oldest first; blocks; raises JournalError, JournalCorrupt for what is no fact."""
-    facts: list[OrderFact] = []
-    with Reader(database) as reader:
-        after = 0
-        while rows := _chunk(reader, stream, after):
-            for seq, kind, body, wall_ns in rows:
-                try:
-                    facts.append(from_entry(kind, body, wall_ns))
-                except UnknownFact as error:
-                    raise JournalCorrupt(database, str(error), seq) from error
-            after = rows[-1][0]
-    return facts
+    """All facts of a stream, oldest first, snapshots left out; blocks; raises JournalError, JournalCorrupt."""
+    with Reader(database) as reader, collector_paused():
+        return [_fact(database, row) for row in _rows(reader, stream, 0) if row[1] != order_snapshot.KIND]
 
 
-def _chunk(reader: Reader, stream: str, after: int) -> list[tuple[int, str, str, int]]:
-    """The next rows, without what only the chain needs: all of a start waits for this."""
+def read_books(database: str, stream: str) -> list[OrderFact]:
+    """The newest snapshot of a stream, if there is one, and all facts since; blocks; raises as read_facts does."""
+    with Reader(database) as reader, collector_paused():
+        return list(facts_since_snapshot(reader, stream))
+
+
+def facts_since_snapshot(reader: Reader, stream: str) -> Iterator[OrderFact]:
+    """What the books of a stream are folded from; raises JournalError, JournalCorrupt."""
+    start = newest_snapshot(reader, stream)
+    rows = _rows(reader, stream, max(start - 1, 0))
+    if start:
+        yield _snapshot(reader.database, rows, start)
+    for row in rows:
+        yield _fact(reader.database, row)
+
+
+def carry_books(reader: Reader, stream: str) -> list[Entry]:
+    """What a new file must hold of an account, as it stands: its newest snapshot and all entries since."""
+    return entries(reader, "WHERE stream = ? AND seq >= ? ORDER BY seq", stream, newest_snapshot(reader, stream))
+
+
+def orders_in_books(reader: Reader, stream: str) -> set[str]:
+    """The keys of all orders that the books of a stream may hold; raises JournalError, JournalCorrupt."""
+    keys: set[str] = set()
+    for fact in facts_since_snapshot(reader, stream):
+        match fact.what:
+            case Snapshot(state):
+                keys |= {kept.order.key for kept in state.orders}
+            case Intended():
+                keys |= {order.key for order in fact.what.orders}
+            case Adopted(key) | LateAcceptance(key):
+                keys.add(key)
+    return keys
+
+
+def newest_snapshot(reader: Reader, stream: str) -> int:
+    """The number of the entry with which the newest snapshot begins; 0 where there is none."""
+    asked = (stream, stream, order_snapshot.KIND)
+    (seq,) = reader.guarded(lambda: reader.db.conn.execute(_SNAPSHOT, asked).fetchone())
+    return seq or 0
+
+
+_Row = tuple[int, str, str, int]  # number, kind, body, wall time
+
+
+def _rows(reader: Reader, stream: str, after: int) -> Iterator[_Row]:
+    """The rows of a stream, without what only the chain needs: all of a start waits for this."""
+    while rows := _chunk(reader, stream, after):
+        yield from rows
+        after = rows[-1][0]
+
+
+def _chunk(reader: Reader, stream: str, after: int) -> list[_Row]:
     return reader.guarded(  # type: ignore[no-any-return]
         lambda: reader.db.conn.execute(_FACTS, (stream, after, CHUNK)).fetchall()
     )
+
+
+def _fact(database: str, row: _Row) -> OrderFact:
+    seq, kind, body, wall_ns = row
+    try:
+        return from_entry(kind, body, wall_ns)
+    except UnknownFact as error:
+        raise JournalCorrupt(database, str(error), seq) from error
+
+
+def _snapshot(database: str, rows: Iterator[_Row], start: int) -> OrderFact:
+    """The snapshot in the next rows."""
+    _, _, body, wall_ns = next(rows)
+    try:
+        more = order_snapshot.parts_in(body) - 1
+        bodies = [body for _, kind, body, _ in islice(rows, more) if kind == order_snapshot.KIND]
+        return order_snapshot.from_parts([body, *bodies], wall_ns)
+    except order_snapshot.BadParts as error:
+        raise JournalCorrupt(database, str(error), start) from error
 
 
 def _name(what: Happening) -> tuple[str, str | None]:
@@ -253,21 +330,21 @@ class JournalOrderLog:
         self._journal = journal
         self._world = world
         self._writer: Writer | None = None
-        self._owed: deque[Entry] = deque()  # what the journal has not taken yet, in order
+        self._owed: deque[Sequence[Entry]] = deque()  # what the journal has not taken yet, in order
 
     async def load(self) -> Iterable[OrderFact]:
-        """All facts of the account, those that were noted a moment ago included; raises NotRecorded."""
+        """The newest snapshot and all facts since, those of a moment ago included; raises NotRecorded."""
         try:
             self._writer = writer = await self._journal.call(Journal.handle)
             self._settle(writer)
             database = await writer.perform(lambda store: store.database)
-            return await self._world.threads.run(lambda: read_facts(database, self.stream))
+            return await self._world.threads.run(lambda: read_books(database, self.stream))
         except (JournalError, CallError) as error:
             raise self._not_recorded(error) from error
 
     def note(self, fact: OrderFact) -> None:
         """Hands a fact to the journal, or keeps it until that can take it."""
-        self._owed.append(to_entry(fact, self.stream, self._world.clock.monotonic_ns()))
+        self._owed.append(to_entries(fact, self.stream, self._world.clock.monotonic_ns()))
         if self._writer is not None:
             try:
                 self._settle(self._writer)
@@ -287,7 +364,7 @@ class JournalOrderLog:
     def _settle(self, writer: Writer) -> None:
         """Hands over what is owed; raises JournalError, and then it is still owed."""
         while self._owed:
-            writer.note((self._owed[0],))
+            writer.note(self._owed[0])
             self._owed.popleft()
 
     def _not_recorded(self, why: object) -> Exception:

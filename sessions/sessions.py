@@ -30,7 +30,7 @@ from sessions.trader.trader import Trader
 SESSIONS: Final = ("sessions",)  # the topic of SessionStatus
 FLAT_SECONDS: Final = 60.0
 START_SECONDS: Final = 600.0
-_STREAM: Final = "sessions"
+DESIRED: Final = "sessions"  # the stream of what should run; the newest entry of each session counts
 _KIND: Final = "sessions.desired"
 _MOVING: Final = "the session is being moved"
 
@@ -137,7 +137,7 @@ class JournalDesired:
         """Returns when it is durable; raises JournalError."""
         clock = self._world.clock
         body = msgspec.json.encode({"session": session, "wanted": wanted}).decode()
-        entry = Entry(_KIND, _STREAM, session, body, clock.wall_ns(), clock.monotonic_ns())
+        entry = Entry(_KIND, DESIRED, session, body, clock.wall_ns(), clock.monotonic_ns())
         await self._journal.call(Journal.commit, (entry,))
 
 
@@ -148,7 +148,7 @@ class _Wanted(msgspec.Struct):
 
 def _wanted(database: str) -> dict[str, bool]:
     with Reader(database) as reader:
-        told = (msgspec.json.decode(row.entry.body, type=_Wanted) for row in reader.by_stream(_STREAM))
+        told = (msgspec.json.decode(row.entry.body, type=_Wanted) for row in reader.by_stream(DESIRED))
         return {one.session: one.wanted for one in told}
 
 

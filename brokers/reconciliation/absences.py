@@ -50,7 +50,8 @@ def _missed(draft: Draft, claim: Claim, misses: dict[str, Misses]) -> None:
         if claim.survived and not claim.in_flight:
             draft.emit(NeverSent(claim.key))
         return
-    draft.disagree(claim.life.order.symbol)
+    note = draft.unsettle if _is_news(draft, claim) else draft.disagree
+    note(claim.life.order.symbol)
     before = draft.notes.misses.get(claim.key, Misses())
     if claim.in_flight or draft.books.backlog or claim.key in draft.contested:
         misses[claim.key] = before
@@ -60,6 +61,14 @@ def _missed(draft: Draft, claim: Claim, misses: dict[str, Misses]) -> None:
         claim = draft.claims[claim.key]
     judge = _unconfirmed if unresolved(claim) else _confirmed
     misses[claim.key] = judge(draft, claim, before)
+
+
+def _is_news(draft: Draft, claim: Claim) -> bool:
+    """Whether the lists may be older than what we know of the order; at the start everything has to be shown."""
+    listed = draft.truth.orders
+    if draft.books.starting or claim.life.uncertain or listed is None:
+        return False
+    return bool(claim.in_flight) or claim.touched_ns + draft.orders.visibility_ns >= listed.asked_ns
 
 
 def _unconfirmed(draft: Draft, claim: Claim, misses: Misses) -> Misses:

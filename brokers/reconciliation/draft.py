@@ -46,6 +46,10 @@ class Draft:
         """Notes what a person should know."""
         self.alerts.append(Alert(concern, subject, text))
 
+    def unsettle(self, symbol: str) -> None:
+        """Notes that a symbol moves while we look, which is no disagreement, but forbids to judge its position."""
+        self.unsettled.add(symbol)
+
     def disagree(self, symbol: str, due_ns: int | None = None) -> None:
         """Notes that a symbol is not settled, and when that may have changed."""
         self.agreed = False

@@ -1,25 +1,25 @@
 """The command line. Everything but click is imported by the command that needs it, so that --help is quick."""
 
 import sys
-from importlib import metadata
 
 import click
 
+from sessions.control.commands.all import COMMANDS
 from sessions.control.commands.emulate import emulate
 from sessions.control.commands.keys import keys, login
 from sessions.control.commands.options import machine_readable
 from sessions.control.commands.up import up
 
-BENCHES = ("runtime", "paper")
+BENCHES = ("runtime", "paper", "session", "wire")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(metadata.version("pitboss"), prog_name="pitboss")
+@click.version_option(package_name="pitboss", prog_name="pitboss")
 def main() -> None:
     """Runs supervised automated-trading sessions over several brokers.
 
-    Exit codes: 0 fine, 1 a promise was broken or an error came up, 2 the command was not understood, 3 refused as
-    things are (the sentence says what to do), 4 another daemon runs, or none.
+    Exit codes: 0 fine, 1 something is not well, 2 the command was not understood, 3 refused as things are (the
+    sentence says what to do), 4 no daemon answers, or another one runs.
     """
 
 
@@ -56,10 +56,8 @@ def bench(name: str, rounds: int, as_json: bool) -> None:
     sys.exit(run_bench(name, rounds, as_json=as_json))
 
 
-main.add_command(up)
-main.add_command(emulate)
-main.add_command(keys)
-main.add_command(login)
+for _command in (up, *COMMANDS, emulate, keys, login):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from runtime import Actor, Reason, message
 from runtime.calls import Reply
 from sessions.journal import backup as backups
 from sessions.journal.audit import verify
+from sessions.journal.carry import Carry, carried
 from sessions.journal.chain import Chain
 from sessions.journal.connection import version_warning
 from sessions.journal.errors import JournalError
@@ -85,9 +86,9 @@ class Journal(Actor):
         month = await self._writer.perform(lambda store: store.month)
         return month != month_of(self.world.clock.wall_ns())
 
-    async def roll(self, carry: Sequence[Entry]) -> Segment:
-        """Seals the file in use; the next begins with `carry`, all that a fold needs from before."""
-        return await self._writer.perform(lambda store: store.roll(carry))
+    async def roll(self, carry: Carry) -> Segment:
+        """Seals the file in use; the next begins with what `carry` picks from it; raises NotCarried."""
+        return await self._writer.perform(lambda store: store.roll(carried(store, carry)))
 
     def archive(self) -> list[Segment]:
         """Compresses every sealed segment that is not yet, beside the writer; returns them."""

@@ -30,7 +30,7 @@ from sessions.risk.events import (
     Valued,
 )
 from sessions.risk.limits import Limits
-from sessions.risk.open_orders import Holding, OpenGroup, OpenOrder, OpenOrders
+from sessions.risk.open_orders import Holding, OpenGroup, OpenOrder, OpenOrders, holding_of
 from sessions.risk.pace import Pace
 
 K = TypeVar("K")
@@ -116,9 +116,10 @@ class RiskBook:
 
     def worst_with(self, holding: Holding, buys: Decimal, sells: Decimal) -> Decimal:
         """The same if so much more could fill."""
-        held = self._positions.get(holding, _ZERO)
-        long = EXACT.add(held, EXACT.add(self.orders.live(holding, Side.BUY), buys))
-        short = EXACT.subtract(EXACT.add(self.orders.live(holding, Side.SELL), sells), held)
+        long, short = _sum(self.orders.live(holding, Side.BUY), buys), _sum(self.orders.live(holding, Side.SELL), sells)
+        held = self._positions.get(holding)
+        if held is not None:
+            long, short = EXACT.add(long, held), EXACT.subtract(short, held)
         return max(long, short)
 
     def gross(self, symbol: str) -> Decimal:
@@ -135,33 +136,33 @@ class RiskBook:
         if self._unpriced and self._unpriced != {symbol}:
             return None
         others = EXACT.subtract(self._exposure, self._exposures.get(symbol, _ZERO))
-        return EXACT.add(others, EXACT.multiply(EXACT.add(self.gross(symbol), growth), worth))
+        return _sum(EXACT.multiply(_sum(growth, self.gross(symbol)), worth), others)
 
     # The fold.
 
     def apply(self, event: RiskEvent) -> None:
         """Takes an event; one of another scope or of an order that is not open changes nothing; raises BadRiskEvent."""
-        if self.session is not None and event.session != self.session:
-            return
+        if self.session is None or event.session == self.session:
+            need_sense(event)
+            self.take(event)
+
+    def take(self, event: RiskEvent) -> None:
+        """The same for an event of this scope whose numbers are known to make sense."""
         self._folds[type(event)](self, event)
 
     def _place(self, event: Placed) -> None:
-        _need_positive(event, "quantity", event.quantity)
-        _need_worth(event, event.worth)
         if event.key in self.orders.orders:
             return
         self.pace.count(event.time_ns)
         order = OpenOrder(event.session, event.key, event.symbol, event.side, event.quantity, _ZERO, event.group)
         self.orders.place(order, event.parent)
-        self._weigh(Holding(event.session, event.symbol))
+        self._weigh(holding_of(event.session, event.symbol))
         self._price(event.symbol, event.worth)
 
     def _close(self, event: Closed) -> None:
         self._resize(event.key, None)
 
     def _ask_change(self, event: ChangeAsked) -> None:
-        _need_positive(event, "quantity", event.quantity)
-        _need_worth(event, event.worth)
         self.pace.count(event.time_ns)
         order = self.orders.orders.get(event.key)
         if order is not None:
@@ -169,7 +170,6 @@ class RiskBook:
             self._price(order.symbol, event.worth)
 
     def _settle_change(self, event: ChangeSettled) -> None:
-        _need_positive(event, "quantity", event.quantity)
         self._resize(event.key, event.quantity)
 
     def _resize(self, key: str, quantity: Decimal | None) -> None:
@@ -181,28 +181,24 @@ class RiskBook:
             self.orders.close(key)
         else:
             self.orders.resize(key, quantity)
-        self._weigh(Holding(order.session, order.symbol))
+        self._weigh(holding_of(order.session, order.symbol))
 
     def _fill(self, event: Filled) -> None:
-        _need_positive(event, "quantity", event.quantity)
-        holding = Holding(event.session, event.symbol)
+        holding = holding_of(event.session, event.symbol)
         if event.key is not None and not self.orders.fits(event.key, holding, event.side):
             raise BadRiskEvent(event, "key", event.key, f"an order to {event.side.value} {event.symbol}")
         moved = event.quantity if event.side is Side.BUY else event.quantity.copy_negate()
-        self._hold(holding, EXACT.add(self.position(holding), moved))
+        self._hold(holding, _sum(moved, self.position(holding)))
         if event.key is not None:
             self.orders.fill(event.key, event.quantity)
         self._weigh(holding)
 
     def _set_position(self, event: Positioned) -> None:
-        if not sane(event.quantity):
-            raise BadRiskEvent(event, "quantity", event.quantity, "a finite decimal")
-        holding = Holding(event.session, event.symbol)
+        holding = holding_of(event.session, event.symbol)
         self._hold(holding, event.quantity)
         self._weigh(holding)
 
     def _mark(self, event: Marked) -> None:
-        _need_worth(event, event.worth)
         self._price(event.symbol, event.worth)
 
     def _value(self, event: Valued) -> None:
@@ -233,7 +229,7 @@ class RiskBook:
         worst, before = self.worst_with(holding, _ZERO, _ZERO), self.worst(holding)
         if worst == before:
             return  # as after most fills: what was open is held now
-        gross = EXACT.add(self.gross(symbol), EXACT.subtract(worst, before))
+        gross = _sum(EXACT.subtract(worst, before), self.gross(symbol))
         _keep(self._worst, holding, worst)
         _keep(self._gross, symbol, gross)
         self._expose(symbol)
@@ -244,8 +240,9 @@ class RiskBook:
             self._unpriced.add(symbol)
         else:
             self._unpriced.discard(symbol)
-        exposure = EXACT.multiply(gross, worth) if worth is not None else _ZERO
-        self._exposure = EXACT.add(self._exposure, EXACT.subtract(exposure, self._exposures.get(symbol, _ZERO)))
+        exposure = EXACT.multiply(gross, worth) if gross and worth is not None else _ZERO
+        grown = EXACT.subtract(exposure, self._exposures.get(symbol, _ZERO))
+        self._exposure = _sum(grown, self._exposure)
         _keep(self._exposures, symbol, exposure)
 
     # One look-up instead of a row of comparisons: a book takes several events for each order.
@@ -304,6 +301,25 @@ def _keep(sums: dict[K, Decimal], key: K, value: Decimal) -> None:
         sums[key] = value
     else:
         sums.pop(key, None)
+
+
+def _sum(one: Decimal, other: Decimal) -> Decimal:
+    """Both together; most often there is nothing to add to."""
+    return EXACT.add(one, other) if other else one
+
+
+def need_sense(event: RiskEvent) -> None:
+    """Lets an event pass whose numbers can be meant; raises BadRiskEvent."""
+    if isinstance(event, _SIZED):
+        _need_positive(event, "quantity", event.quantity)
+    elif isinstance(event, Positioned) and not sane(event.quantity):
+        raise BadRiskEvent(event, "quantity", event.quantity, "a finite decimal")
+    if isinstance(event, _PRICED):
+        _need_worth(event, event.worth)
+
+
+_SIZED = (Placed, Filled, ChangeAsked, ChangeSettled)
+_PRICED = (Placed, Marked, ChangeAsked)
 
 
 def _need_positive(event: RiskEvent, field: str, value: Decimal) -> None:

@@ -12,7 +12,7 @@ from brokers.sides import Side
 from sessions.risk.book import RiskBook
 from sessions.risk.denial import Denial, Reason
 from sessions.risk.events import ChangeAsked, Placed, RiskEvent
-from sessions.risk.open_orders import Holding, OpenOrder
+from sessions.risk.open_orders import Holding, OpenOrder, holding_of
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
@@ -79,7 +79,7 @@ def case_of(session: str, request: Order | OrderGroup | Amend, facts: Facts, boo
 
 
 def _order_case(session: str, order: Order, facts: Facts, book: RiskBook) -> Case:
-    holding = Holding(session, order.symbol)
+    holding = holding_of(session, order.symbol)
     worth = unit_worth(facts, (order,))
     placed = Placed(session, order.key, order.symbol, order.side, order.quantity, facts.now_ns, worth)
     buys, sells = (order.quantity, _ZERO) if order.side is Side.BUY else (_ZERO, order.quantity)
@@ -98,7 +98,7 @@ def _group_case(session: str, group: OrderGroup, facts: Facts, book: RiskBook) -
         return Denial(Reason.EXIT_NOT_COVERED, session, text)
     judged = (group.parent,) if bracket and group.parent is not None else orders
     worth = unit_worth(facts, judged)
-    holding = Holding(session, orders[0].symbol)
+    holding = holding_of(session, orders[0].symbol)
     buys, sells = (_together(judged, side, group.kind) for side in Side)
     reduces = group.kind is GroupKind.OCO and _reduces(book, holding, buys, sells)
     return Case(
@@ -122,7 +122,7 @@ def _change_case(session: str, request: Amend, facts: Facts, book: RiskBook) -> 
     worth = unit_worth(facts, (changed,))
     more = book.orders.growth_at(known, changed.quantity)
     buys, sells = (more, _ZERO) if known.side is Side.BUY else (_ZERO, more)
-    holding = Holding(session, known.symbol)
+    holding = holding_of(session, known.symbol)
     harmless = _only_shrinks(request.change, known) or _reduces(book, holding, buys, sells, known.side)
     return Case(
         action=Action.REDUCE_RISK if harmless else Action.ADD_RISK,
@@ -148,7 +148,8 @@ def _reduces(book: RiskBook, holding: Holding, buys: Decimal, sells: Decimal, si
 
 
 def _growth(book: RiskBook, holding: Holding, buys: Decimal, sells: Decimal) -> Decimal:
-    return max(EXACT.subtract(book.worst_with(holding, buys, sells), book.worst(holding)), _ZERO)
+    after, before = book.worst_with(holding, buys, sells), book.worst(holding)
+    return EXACT.subtract(after, before) if after > before else _ZERO
 
 
 def _only_shrinks(change: Change, known: OpenOrder) -> bool:

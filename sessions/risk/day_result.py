@@ -36,13 +36,17 @@ class DayResult:
     def value(self, event: Valued) -> None:
         """Takes a valuation; the first sound one of a session is where it starts."""
         before = self.standings.get(event.session) or Standing(event.session, None, None, None)
-        if event.realised is None or event.unrealised is None:
-            self.standings[event.session] = attrs.evolve(before, now=None)
-        else:
+        now, start = None, before.start
+        if event.realised is not None and event.unrealised is not None:
             now = EXACT.add(event.realised, event.unrealised)
-            start = now if before.start is None else before.start
-            self.standings[event.session] = Standing(event.session, start, now, now)
-        self._judge()
+            start = now if start is None else start
+        after = Standing(event.session, start, now, before.latest if now is None else now)
+        self.standings[event.session] = after
+        gained, gains = _gain(before), _gain(after)
+        if self.today is None or gained is None or gains is None:
+            self._judge()
+        else:
+            self._judge_at(EXACT.add(self.today, EXACT.subtract(gains, gained)))
 
     def begin(self, day: dt.date) -> None:
         """Starts a later trading day from what stands now; an earlier or the same one is no news."""
@@ -69,8 +73,11 @@ class DayResult:
 
     def _judge(self) -> None:
         gains = [_gain(standing) for standing in self.standings.values()]
-        self.today = _sum(gains) if gains else None
-        if self.today is not None and self.today <= self._floor:
+        self._judge_at(_sum(gains) if gains else None)
+
+    def _judge_at(self, today: Decimal | None) -> None:
+        self.today = today
+        if today is not None and today <= self._floor:
             self.tripped = True
 
 

@@ -14,7 +14,7 @@ import attrs
 from brokers.calendar import SessionCalendar
 from brokers.guards.ladder import Action, Cause, Cleared, Ladder, LadderEvent, Raised, Rung
 from brokers.model import Order, OrderGroup
-from sessions.risk.book import BadRiskEvent, RiskBook, Snapshot
+from sessions.risk.book import BadRiskEvent, RiskBook, Snapshot, need_sense
 from sessions.risk.case import Amend, Cancel, Case, Facts, Request, case_of
 from sessions.risk.checks import CHECKS, Check, Scope, sound
 from sessions.risk.denial import Denial, Reason
@@ -96,6 +96,7 @@ class RiskGate:
         self._checks = checks
         self._seats: dict[str, _Seat] = {}
         self._day_ends_ns: dict[str, int] = {}
+        self._heeded = False  # whether the portfolio had lost its limit when everybody was told last
         self.problems: deque[str] = deque(maxlen=_KEPT_PROBLEMS)
         self._need_calendar(limits)
         self._portfolio = Scope(PORTFOLIO, limits, self._book(None, limits, kept, since))
@@ -189,16 +190,17 @@ class RiskGate:
         """Takes an event into the books; one without sense changes none and leaves its session to cancel only."""
         seat = self._seats.get(event.session) if event.session is not None else None
         try:
+            need_sense(event)
             if seat is not None:
-                seat.scope.book.apply(event)
-            self._portfolio.book.apply(event)
+                seat.scope.book.take(event)
+            self._portfolio.book.take(event)
         except _SENSELESS as error:
             self.problems.append(str(error))
             if seat is not None:
                 seat.ladder = seat.ladder.after(Raised(Cause.DATA_IMPOSSIBLE, type(event).__name__), now_ns)
             return
         if isinstance(event, _ON_RESULT):
-            self._heed_losses(now_ns)
+            self._heed_losses(seat, now_ns)
 
     def tell(self, session: str, news: LadderEvent, now_ns: int) -> None:
         """Moves a session on its ladder; raises LookupError."""
@@ -228,14 +230,16 @@ class RiskGate:
                 self.record(event, now_ns)
                 yield event
 
-    def _heed_losses(self, now_ns: int) -> None:
-        """Puts every session on the rung that its own loss and the portfolio's demand."""
+    def _heed_losses(self, seat: _Seat | None, now_ns: int) -> None:
+        """Puts the session whose result has moved, or with the portfolio's loss everybody, on the rung it demands."""
         everybody = self._portfolio.book.result.tripped
-        for seat in self._seats.values():
-            for about, tripped in (("", seat.scope.book.result.tripped), (PORTFOLIO, everybody)):
-                if tripped is not ((Cause.LOSS_LIMIT, about) in seat.ladder.causes):
+        alone = seat is not None and everybody is self._heeded
+        self._heeded = everybody
+        for one in (seat,) if alone and seat is not None else self._seats.values():
+            for about, tripped in (("", one.scope.book.result.tripped), (PORTFOLIO, everybody)):
+                if tripped is not ((Cause.LOSS_LIMIT, about) in one.ladder.causes):
                     news = Raised(Cause.LOSS_LIMIT, about) if tripped else Cleared(Cause.LOSS_LIMIT, about)
-                    seat.ladder = seat.ladder.after(news, now_ns)
+                    one.ladder = one.ladder.after(news, now_ns)
 
     def _need_calendar(self, limits: Limits) -> None:
         if limits.loss_calendar not in self._calendars:

@@ -4,6 +4,7 @@ Orders of one group cancel each other, so of each side only the largest counts. 
 than their parent has: they leave what it entered.
 """
 
+import functools
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ class Holding(NamedTuple):
 
     session: str
     symbol: str
+
+
+@functools.lru_cache(maxsize=4096)
+def holding_of(session: str, symbol: str) -> Holding:
+    """The holding of a session in a symbol: one object for all who ask, several times for every order."""
+    return Holding(session, symbol)
 
 
 @attrs.frozen
@@ -109,7 +116,9 @@ class OpenOrders:
     def fits(self, key: str, holding: Holding, side: Side) -> bool:
         """Whether a fill of an order can be of this holding and side, as far as the order is known."""
         order = self.orders.get(key)
-        if order is not None and (order.session, order.symbol, order.side) != (*holding, side):
+        if order is not None and not (
+            order.side is side and order.symbol == holding.symbol and order.session == holding.session
+        ):
             return False
         entered = self._children.get(key)
         if entered is None:
@@ -129,12 +138,12 @@ class OpenOrders:
     def _fill_open(self, order: OpenOrder, quantity: Decimal) -> None:
         before = self._side_live(order)
         filled = EXACT.add(order.filled, quantity)
-        self.orders[order.key] = OpenOrder(
+        self.orders[order.key] = after = OpenOrder(
             order.session, order.key, order.symbol, order.side, order.quantity, filled, order.group
         )
         if order.group is not None:
             self._count(self.groups[order.group], order.side, quantity)
-        self._shift(order, EXACT.subtract(self._side_live(self.orders[order.key]), before))
+        self._shift(order, EXACT.subtract(self._side_live(after), before))
 
     def _count(self, group: OpenGroup, side: Side, quantity: Decimal) -> None:
         total = EXACT.add(group.filled(side), quantity)
@@ -154,6 +163,8 @@ class OpenOrders:
         order = self.orders[key]
         before = self._side_live(order)
         del self.orders[key]
+        if order.group is None and not before:
+            return  # as after most orders: all of it is filled
         after = _ZERO
         if order.group is not None:
             self._members[order.group].remove(key)
@@ -199,9 +210,10 @@ class OpenOrders:
     def _shift_side(self, order: OpenOrder, side: Side, by: Decimal) -> None:
         if not by:
             return
-        holding = Holding(order.session, order.symbol)
+        holding = holding_of(order.session, order.symbol)
         total = self._buys if side is Side.BUY else self._sells
-        live = EXACT.add(total.get(holding, _ZERO), by)
+        before = total.get(holding)
+        live = by if before is None else EXACT.add(before, by)
         if live:
             total[holding] = live
         else:
@@ -209,4 +221,7 @@ class OpenOrders:
 
 
 def _rest(order: OpenOrder) -> Decimal:
-    return max(EXACT.subtract(order.quantity, order.filled), _ZERO)
+    filled = order.filled
+    if not filled:
+        return order.quantity
+    return EXACT.subtract(order.quantity, filled) if filled < order.quantity else _ZERO

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Final
 
 import attrs
 
@@ -9,6 +11,7 @@ from brokers.model import Order, OrderGroup, OrderReport, OrderState
 from sessions.strategy import Denied, Event, OrderUpdate, Picture, Submit, keyed
 
 _ZERO = Decimal(0)
+_TERMS: Final[Callable[[Order], tuple[Any, ...]]] = attrgetter(*(field.name for field in attrs.fields(Order)[1:]))
 
 
 @attrs.define(eq=False)
@@ -40,16 +43,19 @@ class Blotter:
     def enter(self, submit: Submit, new_key: Callable[[], str], now_ns: int) -> Order | OrderGroup:
         """Gives real keys to what is to be submitted, and shows it as open from now on."""
         request = submit.request
-        tags = [order.key for order in submit.orders]
-        if isinstance(request, OrderGroup):
-            tags.append(request.key)
-        keys = {tag: new_key() for tag in tags}
-        made = keyed(request, keys)
-        members = made.orders if isinstance(made, OrderGroup) else (made,)
-        for tag, order in zip(tags, members, strict=False):
-            report = OrderReport(order, self._account, OrderState.CREATED, _ZERO, order.quantity, None, (), now_ns)
-            self._add(Ticket(tag, report))
+        if isinstance(request, Order):
+            order = Order(new_key(), *_TERMS(request))
+            self._enter(request.key, order, now_ns)
+            return order
+        tags = [order.key for order in request.orders]
+        made = keyed(request, {tag: new_key() for tag in (*tags, request.key)})
+        for tag, order in zip(tags, (made,) if isinstance(made, Order) else made.orders, strict=True):
+            self._enter(tag, order, now_ns)
         return made
+
+    def _enter(self, tag: str, order: Order, now_ns: int) -> None:
+        report = OrderReport(order, self._account, OrderState.CREATED, _ZERO, order.quantity, None, (), now_ns)
+        self._add(Ticket(tag, report))
 
     def adopt(self, report: OrderReport, tag: str | None) -> Ticket:
         """Takes up an open order that no decision of this instance made; without a tag it gets one."""
@@ -105,6 +111,7 @@ class Blotter:
         return {order.key: self.tickets[order.key].tag for order in members}
 
     def _add(self, ticket: Ticket) -> None:
-        self.tickets[ticket.key] = ticket
-        self._keys[ticket.tag] = ticket.key
+        key = ticket.key
+        self.tickets[key] = ticket
+        self._keys[ticket.tag] = key
         self._picture.orders[ticket.tag] = ticket.report

@@ -13,7 +13,7 @@ from brokers.ledger import LedgerError
 from brokers.model import Fill, OrderReport, OrderState, Position
 from sessions.risk.events import ChangeSettled, Closed, Filled, Placed, Positioned, Valued
 from sessions.risk.gate import RiskGate
-from sessions.risk.open_orders import Holding
+from sessions.risk.open_orders import holding_of
 from sessions.strategy import Filled as ToldFill
 from sessions.strategy import Picture
 from sessions.trader.blotter import Blotter
@@ -50,7 +50,8 @@ class Clerk:
 
     def report(self, report: OrderReport, now_ns: int) -> None:
         """Takes in what is known of an order; raises InboxFull."""
-        key, ticket = report.order.key, self._blotter.tickets.get(report.order.key)
+        key = report.order.key
+        ticket = self._blotter.tickets.get(key)
         if report.state.final:
             self._gate.record(Closed(self.session, key), now_ns)
         elif ticket is None:
@@ -98,7 +99,7 @@ class Clerk:
     def _true_up(self, symbol: str, now_ns: int) -> None:
         """Tells risk of a position that changed without a fill: a bust, a correction."""
         held = self.desk.quantity(symbol, self.session)
-        if held != self._book.position(Holding(self.session, symbol)):
+        if held != self._book.position(holding_of(self.session, symbol)):
             self._gate.record(Positioned(self.session, symbol, held), now_ns)
             self._look_at(symbol, now_ns)
 

@@ -19,7 +19,7 @@ from brokers.instruments import Instrument
 from brokers.keys import new_key
 from brokers.ledger import LedgerError
 from brokers.lifecycle import LifecycleError
-from brokers.market import MarketStatus
+from brokers.market import MarketStatus, Quote
 from brokers.model import Change, Order, OrderGroup, OrderType
 from brokers.sides import Side
 from runtime import Name, World
@@ -36,6 +36,7 @@ from sessions.trader.market import Market
 SEND_SECONDS: Final = 120.0  # how long an answer is waited for; the news of the order go on in any case
 _ONE: Final = Decimal(1)
 _TWO: Final = Decimal(2)
+_MARK_NS: Final = 100_000_000  # orders mark their symbol no more often; `mark` does it once a second in any case
 _OWN: Final[Decimal | None] = attrs.fields(Facts).rate.default  # the rate of the account's own currency
 
 Spawn = Callable[..., object]
@@ -58,7 +59,8 @@ class Dealer:
     spawn: Spawn
     tell: Callable[[Event], None]
     _sending: set[str] = attrs.field(factory=set)
-    _marked: dict[str, object] = attrs.field(factory=dict)
+    _marked: dict[str, Quote] = attrs.field(factory=dict)  # what the account was told last, by symbol
+    _marked_ns: dict[str, int] = attrs.field(factory=dict)  # and when
 
     # What can be decided.
 
@@ -66,14 +68,15 @@ class Dealer:
         """Sends an order or a group, if risk lets it; otherwise tells the strategy why not."""
         now_ns = self.world.clock.wall_ns()
         request = self.blotter.enter(submit, self._new_key, now_ns)
-        symbol = submit.orders[0].symbol
+        symbol = _symbol_of(request)
         verdict = self.gate.admit(self.session, request, self._facts(symbol, now_ns), origin)
         tags = self.blotter.tags_of(request)
         if isinstance(verdict, Denied):
             self._withdraw(tuple(tags), str(verdict.denial), recorded=False)
             return False
         self.log.keep_tags(tags)
-        self._mark(symbol)
+        if now_ns - self._marked_ns.get(symbol, 0) >= _MARK_NS:
+            self._mark(symbol, now_ns)
         self._sending.update(tags)
         self.spawn(self._send, request, tuple(tags))
         return True
@@ -186,15 +189,15 @@ class Dealer:
     def mark(self, now_ns: int) -> None:
         """Tells the account and risk what positions are worth now."""
         for symbol, line in self.market.lines.items():
-            self._mark(symbol)
+            self._mark(symbol, now_ns)
             worth = unit_worth(self._facts(symbol, now_ns), ())
             if worth is not None and line.quote is not None:
                 self.gate.record(Marked(self.session, symbol, worth), now_ns)
 
-    def _mark(self, symbol: str) -> None:
+    def _mark(self, symbol: str, now_ns: int) -> None:
         line = self.market.lines.get(symbol)
         if line is not None and line.quote is not None and self._marked.get(symbol) is not line.quote:
-            self._marked[symbol] = line.quote
+            self._marked[symbol], self._marked_ns[symbol] = line.quote, now_ns
             self.account.cast(AccountManager.mark, line.quote)
 
     def _facts(self, symbol: str, now_ns: int) -> Facts:
@@ -225,3 +228,8 @@ class Dealer:
 
     def _new_key(self) -> str:
         return str(new_key(self.epoch, self.world.chance))
+
+
+def _symbol_of(request: Order | OrderGroup) -> str:
+    """The symbol of a request's first order; risk denies a group with another one."""
+    return request.symbol if isinstance(request, Order) else request.orders[0].symbol

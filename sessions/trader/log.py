@@ -2,9 +2,12 @@
 
 Notes are made before the orders they belong to and in the same journal, so that nothing is sent whose tag or state
 could be lost. Positions and orders are not kept here: they are in the account's books.
+
+Of a state and a book only the last counts, of a tag only its order: that is what `carry_session_logs` takes along into
+a new month's file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 import attrs
@@ -13,10 +16,13 @@ import msgspec
 from runtime import Name
 from runtime.world import World
 from sessions.journal import Entry, Journal, JournalError, Reader, Writer
+from sessions.journal.carry import entries, newest, streams
 
 STATE: Final = "session.state"
 TAG: Final = "session.tag"
 BOOK: Final = "session.book"
+_PREFIX: Final = "session/"
+_COMING: Final = 1_000  # tags that are carried in any case: the orders they belong to may still be on their way
 _LAST: Final = "SELECT body FROM entries WHERE stream = ? ORDER BY seq DESC LIMIT 1"
 
 
@@ -120,7 +126,7 @@ class JournalSessionLog:
         return await self._writer.perform(lambda store: store.database)
 
     def _stream(self, kind: str) -> str:
-        return f"session/{self.session}/{kind}"
+        return f"{_PREFIX}{self.session}/{kind}"
 
     def _entry(self, kind: str, key: str | None, body: str) -> Entry:
         clock = self._world.clock
@@ -134,6 +140,17 @@ class JournalSessionLog:
             self._writer.note(entries)
         except JournalError:
             self.failures += 1
+
+
+def carry_session_logs(reader: Reader, orders: Iterable[str]) -> Iterator[Entry]:
+    """What a new file must hold of all sessions, with the tags of these orders; raises JournalError."""
+    tags = {entry.key: entry for key in orders for entry in entries(reader, "WHERE key = ? AND kind = ?", key, TAG)}
+    for stream in streams(reader, _PREFIX):
+        if stream.endswith(f"/{TAG}"):
+            tags |= {entry.key: entry for entry in newest(reader, stream, _COMING)}
+        else:
+            yield from newest(reader, stream)
+    yield from tags.values()
 
 
 def _last(database: str, stream: str) -> str | None:

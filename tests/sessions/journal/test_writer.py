@@ -360,7 +360,7 @@ async def test_the_actor_opens_serves_and_closes_in_good_order(tmp_path: Path) -
         assert (await journal.call(Journal.statistics)).seq == 4
         assert (await journal.call(Journal.verify)).seq == 4
         assert not await journal.call(Journal.month_is_over)
-        assert (await journal.call(Journal.roll, entries(4))).last.seq == 4
+        assert (await journal.call(Journal.roll, lambda _: entries(4))).last.seq == 4
         assert [segment.last.seq for segment in await journal.call(Journal.archive)] == [4]
         assert (await journal.call(Journal.backup, tmp_path / "copy")).seq == 6
         assert (await journal.call(Journal.verify)).seq == 6

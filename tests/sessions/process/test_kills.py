@@ -59,7 +59,7 @@ def test_R11_R25_kills_at_random_moments_lose_no_fill_and_double_no_order(tmp_pa
     assert max(starts) <= 10
     for house in range(NIGHTLY):
         folder = tmp_path / str(house)
-        assert (folder / "paper.jsonl").read_bytes().count(b'"order"') >= 100, "hardly anything was traded"
+        assert (folder / "paper.jsonl").read_bytes().count(b'"order"') >= 20, "hardly anything was traded"
         assert_sound(judged(folder, *["wholly"] * (NIGHTLY > 1 and house == 0)))
     print(f"{count} kills, slowest start {max(starts):.3f} s")  # noqa: T201 - the figure that was asked for
 

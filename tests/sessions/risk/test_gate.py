@@ -351,3 +351,25 @@ def test_events_since_the_snapshot_are_folded_in_and_nonsense_among_them_is_a_pr
     assert again.book("es").snapshot() == again.book(None).snapshot()
     assert again.book("es").position(Holding("es", "ESZ26")) == 2
     assert len(again.problems) == 2
+
+
+def test_the_portfolios_loss_takes_every_session_down_at_once_and_one_that_comes_later_with_its_first_value() -> None:
+    gate = RiskGate(wide_portfolio(daily_loss=D(100)), FixedSwitch(), calendars())
+    for session in ("es", "nq"):
+        seat(gate, session, wide())
+    lost = (Cause.LOSS_LIMIT, "portfolio")
+    gate.record(Valued("es", D(-100), D(0)), NOW)
+    assert all(lost in gate.ladder(session).causes for session in ("es", "nq"))
+    seat(gate, "cl", wide())
+    gate.record(Valued("cl", D(0), D(0)), NOW)
+    assert lost in gate.ladder("cl").causes
+    gate.lift_loss(None, "a person", NOW)
+    assert not any(lost in gate.ladder(session).causes for session in ("es", "nq", "cl"))
+
+
+def test_an_event_without_sense_changes_neither_book() -> None:
+    gate = a_gate()
+    before = gate.book("es").snapshot(), gate.book(None).snapshot()
+    gate.record(Filled("es", None, "ESZ26", Side.BUY, D("NaN")), NOW)
+    assert (gate.book("es").snapshot(), gate.book(None).snapshot()) == before
+    assert "quantity" in gate.problems[-1]

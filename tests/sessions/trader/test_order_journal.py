@@ -16,14 +16,16 @@ from brokers.errors import NotRecorded
 from brokers.executions import Execution, Executions
 from brokers.lifecycle import OrderLife
 from brokers.model import Change, Order, OrderGroup, OrderState
-from brokers.order_log import Abandoned, Attempted, CashMoved, Intended, OrderFact
+from brokers.order_log import Abandoned, Attempted, CashMoved, Intended, OrderFact, Snapshot
 from brokers.reconciliation import Adopted, LateAcceptance, OrderEvent, Remedy
 from runtime import Child, Runtime, Supervisor, open_runtime
 from runtime.simulation import SimulatedDisk, SimulatedWorld, simulate
-from sessions.journal import Journal, JournalCorrupt, JournalSettings
+from sessions.journal import Entry, Journal, JournalCorrupt, JournalSettings
 from sessions.journal.chain import Chain
-from sessions.order_journal import JournalOrderLog, UnknownFact, from_entry, to_entry
+from sessions.order_journal import JournalOrderLog, UnknownFact, from_entry, read_facts, to_entries, to_entry
+from sessions.order_snapshot import PART, BadParts, from_parts
 from tests.brokers.model_strategies import NIGHTLY, anything
+from tests.brokers.test_desk_state import STEPS, History, traded
 
 STREAM = "order/paper/a"
 DECIMALS, TEXTS = anything(Decimal), anything(str)
@@ -164,6 +166,93 @@ def test_a_stream_with_an_entry_that_is_no_fact_is_not_loaded() -> None:
         entry = attrs.evolve(to_entry(FACTS[0], STREAM, 1), kind="books.nonsense")
         await runtime.name("journal", Journal).call(Journal.commit, (entry,))
         with pytest.raises(NotRecorded) as refused:
+            await log.load()
+        assert isinstance(refused.value.__cause__, JournalCorrupt)
+
+    with SimulatedDisk() as disk:
+        with_journal(disk, play)
+
+
+# Snapshots.
+
+MANY = attrs.evolve(traded().state(), closed=(tuple(f"{number:022d}" for number in range(40_000)), ()))
+SNAPSHOT = OrderFact(9, Snapshot(MANY))
+
+
+def bodies(entries: tuple[Entry, ...]) -> list[str]:
+    return [entry.body for entry in entries]
+
+
+@settings(max_examples=20 * NIGHTLY)
+@given(STEPS, TEXTS, TIMES)
+def test_a_snapshot_of_any_books_reads_back_equal(steps: list[tuple[str, int, int]], words: str, wall_ns: int) -> None:
+    history = History()
+    for step in steps:
+        history.step(*step)
+    state = attrs.evolve(history.desk.state(), moved=(words,))
+    fact = OrderFact(wall_ns, Snapshot(state))
+    assert from_parts(bodies(to_entries(fact, STREAM, 1)), wall_ns) == fact
+
+
+def test_a_snapshot_too_large_for_one_entry_is_kept_in_parts_of_which_the_first_is_found_by_its_stream() -> None:
+    entries = to_entries(SNAPSHOT, STREAM, 1)
+    assert len(entries) > 2
+    assert [entry.key for entry in entries] == [STREAM, *[None] * (len(entries) - 1)]
+    assert max(map(len, bodies(entries))) < 2 * PART + 200
+    assert from_parts(bodies(entries), 9) == SNAPSHOT
+
+
+def test_a_snapshot_of_which_a_part_is_missing_strange_or_changed_is_no_snapshot() -> None:
+    whole = bodies(to_entries(SNAPSHOT, STREAM, 1))
+    other = bodies(to_entries(attrs.evolve(SNAPSHOT, what=Snapshot(attrs.evolve(MANY, fill_count=77))), STREAM, 1))
+    for damaged in (
+        whole[:-1],
+        whole[1:],
+        [whole[1], whole[0], *whole[2:]],
+        [*other[:1], *whole[1:]],
+        [whole[0].replace("00001", "00009"), *whole[1:]],
+        [],
+    ):
+        with pytest.raises(BadParts):
+            from_parts(damaged, 9)
+
+
+def test_a_load_begins_at_the_newest_snapshot_and_goes_on_with_what_follows() -> None:
+    newest = attrs.evolve(SNAPSHOT, what=Snapshot(traded().state()))
+
+    async def play(_: Runtime, log: JournalOrderLog) -> list[OrderFact]:
+        await log.load()
+        for fact in (FACTS[0], SNAPSHOT, FACTS[1], newest, FACTS[2], FACTS[3]):
+            log.note(fact)
+        await log.sync()
+        return list(await log.load())
+
+    with SimulatedDisk() as disk:
+        assert with_journal(disk, play) == [newest, FACTS[2], FACTS[3]]
+
+
+def test_a_history_of_facts_reaches_behind_the_newest_snapshot() -> None:
+    async def play(runtime: Runtime, log: JournalOrderLog) -> list[OrderFact]:
+        await log.load()
+        for fact in (FACTS[0], SNAPSHOT, FACTS[1]):
+            log.note(fact)
+        await log.sync()
+        writer = await runtime.name("journal", Journal).call(Journal.handle)
+        return await writer.perform(lambda store: read_facts(store.database, STREAM))
+
+    with SimulatedDisk() as disk:
+        assert with_journal(disk, play) == FACTS[:2]
+
+
+@pytest.mark.parametrize("left_out", [0, 1, -1])
+def test_a_snapshot_that_is_not_whole_is_not_loaded_and_neither_is_what_came_before(left_out: int) -> None:
+    async def play(runtime: Runtime, log: JournalOrderLog) -> None:
+        kept = list(to_entries(SNAPSHOT, STREAM, 1))
+        lost = kept.pop(left_out)
+        kept[0] = attrs.evolve(kept[0], key=lost.key or kept[0].key)
+        entries = [to_entry(FACTS[0], STREAM, 1), *kept, to_entry(FACTS[1], STREAM, 1)]
+        await runtime.name("journal", Journal).call(Journal.commit, entries)
+        with pytest.raises(NotRecorded, match="parts of one snapshot") as refused:
             await log.load()
         assert isinstance(refused.value.__cause__, JournalCorrupt)
 

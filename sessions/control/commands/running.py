@@ -1,0 +1,140 @@
+"""`pitboss start`, `stop`, `restart`, `reload`, `move` and `shutdown`: what runs."""
+
+from typing import Any, Final
+
+import click
+
+from sessions.control.commands.speaking import Daemon, Refused, acts, signed
+
+_PATIENCE: Final = 610.0  # seconds; the daemon gives a session ten minutes
+
+
+@click.command()
+@click.argument("name")
+@click.option("--broker", default=None, help="The configured broker that takes the orders of a new session.")
+@click.option("--account", default=None, help="The account; not needed where the broker has one.")
+@click.option("--data", default="same", show_default=True, help="Another broker for the prices, or none.")
+@click.option("--symbol", "symbols", multiple=True, help="What a new session trades; any number of times.")
+@click.option("--strategy", default=None, help="The strategy of a new session, as module:Class.")
+@click.option("--interval", default="1m", show_default=True, help="The length of a new session's bars.")
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy.")
+@acts
+def start(
+    daemon: Daemon,
+    name: str,
+    broker: str | None,
+    account: str | None,
+    data: str,
+    symbols: tuple[str, ...],
+    strategy: str | None,
+    interval: str,
+    params: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Has the session NAME run from now on, after restarts of the daemon too.
+
+    A session that no file knows is described by --broker, --symbol, --strategy and --param; the daemon keeps it.
+
+    Example: pitboss start es-trend
+    """
+    if broker is None and not (account or symbols or strategy or params):
+        _say(daemon.tell("start", seconds=_PATIENCE, session=name), as_json=as_json)
+        return
+    new = {
+        "broker": _stated("--broker", broker),
+        "symbols": list(_stated("--symbol", symbols)),
+        "strategy": _stated("--strategy", strategy),
+        "account": account or _only_account(daemon, _stated("--broker", broker)),
+        "data": data,
+        "interval": interval,
+        "params": list(params),
+    }
+    _say(daemon.tell("start", seconds=_PATIENCE, session=name, new=new), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@acts
+def stop(daemon: Daemon, name: str, as_json: bool) -> None:
+    """Has the session NAME stay down from now on; its orders and its position stay as they are.
+
+    Example: pitboss stop es-trend
+    """
+    _say(daemon.tell("stop", seconds=_PATIENCE, session=name), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@acts
+def restart(daemon: Daemon, name: str, as_json: bool) -> None:
+    """Ends the session NAME and starts it again.
+
+    Example: pitboss restart es-trend
+    """
+    _say(daemon.tell("restart", seconds=_PATIENCE, session=name), as_json=as_json)
+
+
+@click.command()
+@click.argument("name", required=False)
+@acts
+def reload(daemon: Daemon, name: str | None, as_json: bool) -> None:
+    """Reads the configuration again and restarts only what changed; with NAME, that session's strategy alone.
+
+    What cannot be used is refused as a whole, and all goes on as before.
+
+    Example: pitboss reload
+    """
+    from sessions.control.commands.output import emit  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.view.answers import reloaded_lines  # noqa: PLC0415 - as above
+
+    emit(daemon.tell("reload", seconds=_PATIENCE, session=name), lambda done, _: reloaded_lines(done), as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--account", required=True, help="The account that it shall trade.")
+@click.option("--broker", default=None, help="The broker of that account, if it is another.")
+@click.option("--flatten", is_flag=True, help="Close what it holds first; otherwise it is refused while it holds.")
+@acts
+def move(daemon: Daemon, name: str, account: str, broker: str | None, flatten: bool, as_json: bool) -> None:
+    """Takes the session NAME to another account: it ends flat or is refused, reconciles there and resumes.
+
+    Example: pitboss move es-trend --account paper-2 --flatten
+    """
+    told = daemon.tell("move", seconds=_PATIENCE, session=name, account=account, broker=broker, flatten=flatten)
+    _say(told, as_json=as_json)
+
+
+@click.command()
+@click.option("--drain", type=click.IntRange(0, 600), default=None, help="Seconds for orders on their way.")
+@signed
+@acts
+def shutdown(daemon: Daemon, by: str, drain: int | None, as_json: bool) -> None:
+    """Ends the daemon once the orders on their way are settled; positions stay as they are.
+
+    Example: pitboss shutdown --drain 30
+    """
+    _say(daemon.tell("shutdown", by=by, drain_s=drain), as_json=as_json)
+
+
+def _stated(option: str, value: Any) -> Any:
+    if not value:
+        raise click.UsageError(f"a new session needs --broker, --symbol and --strategy; {option} is missing")
+    return value
+
+
+def _only_account(daemon: Daemon, broker: str) -> str:
+    rows = daemon.ask("brokers")
+    accounts = next((row["accounts"] for row in rows if row["broker"] == broker), None)
+    if accounts is None:
+        known = ", ".join(row["broker"] for row in rows)
+        raise Refused(f"expected one of the configured brokers ({known}), got {broker!r}; nothing was started")
+    if len(accounts) != 1:
+        raise click.UsageError(f"broker {broker} has the accounts {', '.join(accounts)}; say one with --account")
+    return str(accounts[0])
+
+
+def _say(done: Any, *, as_json: bool) -> None:
+    from sessions.control.commands.output import said  # noqa: PLC0415 - imported late: --help must stay quick
+
+    said(done, as_json=as_json)

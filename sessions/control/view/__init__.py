@@ -1,0 +1,1 @@
+"""Records of the control interface as lines of text: pure functions that know neither a terminal nor a daemon."""

@@ -1,0 +1,107 @@
+"""One screen that answers: is it all right, and if not, why."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sessions.control.view.lines import BLANK, Column, Line, Span, Tone, line, table
+from sessions.control.view.tables import session_rows
+from sessions.control.view.words import listed, span
+
+Record = Mapping[str, Any]
+
+_READY: Final = "ready"
+_BANNER_WIDTH: Final = 78
+_BROKERS: Final = (Column("broker"), Column("login"), Column("environment"), Column("connection"), Column("why not"))
+_ACCOUNTS: Final = (
+    Column("account"),
+    Column("broker"),
+    Column("books"),
+    Column("open", right=True),
+    Column("unknown", right=True),
+    Column("fills", right=True),
+    Column("last problem"),
+)
+
+
+def status_lines(status: Record, width: int | None = None) -> list[Line]:
+    """The whole screen."""
+    return [
+        *_banner(status, width),
+        _verdict(status),
+        *(line("  ", (reason, "bad")) for reason in reasons(status)),
+        *_section("sessions", session_rows(status["sessions"], width) if status["sessions"] else []),
+        *_section("brokers", table(_BROKERS, map(_broker, status["brokers"]), width) if status["brokers"] else []),
+        *_section("accounts", table(_ACCOUNTS, map(_account, status["accounts"]), width) if status["accounts"] else []),
+    ]
+
+
+def reasons(status: Record) -> list[str]:
+    """Everything that keeps the daemon from being well, the gravest first; each once."""
+    return list(dict.fromkeys((*_of_daemon(status), *_of_parts(status), *map(str, status["findings"]))))
+
+
+def _of_daemon(status: Record) -> Iterator[str]:
+    if status["halted"]:
+        yield f"trading is stopped: {status['halted']}; lift it with `pitboss resume`"
+    if status["journal"] != _READY:
+        yield f"the journal is {status['journal']}: nothing is sent to a broker"
+
+
+def _of_parts(status: Record) -> Iterator[str]:
+    for row in status["accounts"]:
+        if row["unknown_orders"]:
+            yield f"account {row['account']}: {row['unknown_orders']} orders in doubt; see `pitboss orders --open`"
+        if not row["reconciled"]:
+            yield f"account {row['account']}: its books are not known to agree with {row['broker']}"
+    for row in status["brokers"]:
+        if not row["open"]:
+            yield f"broker {row['broker']}: not connected: {row['why_not'] or 'not yet'}"
+    for row in status["sessions"]:
+        if row["wanted"] and row["condition"] != "running":
+            yield f"session {row['session']}: {row['condition']}{': ' if row['why'] else ''}{row['why']}"
+        if row["causes"]:
+            yield f"session {row['session']}: degraded to {row['rung']}: {listed(row['causes'])}"
+        if row["missing"]:
+            yield f"session {row['session']}: not ready: {listed(row['missing'])}"
+
+
+def _banner(status: Record, width: int | None) -> Iterator[Line]:
+    if status["live"]:
+        armed = listed(row["broker"] for row in status["brokers"] if row["armed"])
+        text = f" LIVE TRADING IS ARMED: {armed} -- real money; `pitboss disarm` ends it "
+        yield line((text.ljust(width or _BANNER_WIDTH), "alarm"))
+
+
+def _verdict(status: Record) -> Line:
+    verdict = Span("all is well", "good") if status["well"] else Span("not all is well", "bad")
+    up = span(status["time_ns"] - status["started_ns"])
+    facts = (
+        f"pitboss {status['version']}",
+        f"up {up}",
+        f"epoch {status['epoch']}",
+        f"{status['restarts']} restarts",
+        f"journal {status['journal']}",
+        f"loop {float(status['lag_ms']):.1f} ms late",
+    )
+    return line(verdict, (f"  {' · '.join(facts)}", "dim"))
+
+
+def _section(title: str, lines: list[Line]) -> list[Line]:
+    return [BLANK, line((title, "strong")), *lines] if lines else []
+
+
+def _broker(row: Record) -> tuple[Span, ...]:
+    word, tone = _connection(row)
+    environment = Span(f"{row['environment']}, armed", "alarm") if row["armed"] else Span(row["environment"])
+    return (Span(row["broker"]), Span(row["login"]), environment, Span(word, tone), Span(row["why_not"]))
+
+
+def _connection(row: Record) -> tuple[str, Tone]:
+    return ("open", "good") if row["open"] else (f"down, try {row['attempts']}", "bad")
+
+
+def _account(row: Record) -> tuple[Span, ...]:
+    agree = Span("agree", "good") if row["reconciled"] else Span("not known", "bad")
+    unknown = Span(str(row["unknown_orders"]), "bad" if row["unknown_orders"] else "")
+    counts = (Span(str(row["open_orders"])), unknown, Span(str(row["fills"])))
+    return (Span(row["account"]), Span(row["broker"]), agree, *counts, Span(row["last_problem"]))
