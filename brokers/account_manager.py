@@ -44,6 +44,7 @@ from runtime.monitors import Down
 
 RECONCILE_SECONDS = 60.0  # the longest that a start waits for the broker's answers
 WISH_SECONDS = 1.0  # how often cancels that had to wait are looked at
+OWED_SECONDS = 0.05  # how often owed executions are looked for while positions wait to be closed
 
 T = TypeVar("T")
 
@@ -271,7 +272,9 @@ class AccountManager(Actor):
     async def flatten(self, symbol: str | None = None) -> tuple[OrderReport, ...]:
         """Cancels every open order and closes every position of this session, in one symbol or all.
 
-        Returns the closing orders; a cancel or an order that is refused is a problem in the statistics.
+        Executions that the broker counts and has not shown yet are part of a position: they are waited for, as long
+        as the books themselves would. Returns the closing orders; a cancel or an order that is refused is a problem
+        in the statistics.
         """
         reply = self.defer()
         self.spawn(self._flatten, symbol, reply)
@@ -282,6 +285,7 @@ class AccountManager(Actor):
         for entry in list(self._open()):
             if symbol in (None, entry.life.order.symbol) and not entry.life.canceling:
                 await self._quietly(self.ref.call(AccountManager.cancel, entry.life.order.key))
+        await self._executions_in(symbol)
         closing = []
         for position in self.positions():
             if position.quantity and symbol in (None, position.symbol):
@@ -290,6 +294,31 @@ class AccountManager(Actor):
                 entry_or_none = self.desk.entries.get(order.key)
                 closing += [self.desk.report(entry_or_none)] if entry_or_none is not None else []
         reply.send(tuple(closing))
+
+    async def _executions_in(self, symbol: str | None) -> None:
+        """Asks for executions that are owed, and waits until they are in or the books have given them up."""
+        if self._owing(symbol):
+            self.books.cast(AccountBooks.look)
+        while self._owing(symbol):  # noqa: ASYNC110 - the desk is told of fills without an event, and this is rare
+            await trio.sleep(OWED_SECONDS)
+
+    def _owing(self, symbol: str | None) -> bool:
+        """Whether executions of this session's orders are still to be expected."""
+        policy, now_ns = self.desk.policy, self.world.clock.monotonic_ns()
+        from_ns = now_ns - policy.grace_ns - 2 * policy.poll_ns  # by then the books have made up what was not told
+        return any(
+            entry.touched_ns > from_ns and self._missing(entry)
+            for entry in self.desk.entries.values()
+            if entry.session == self.session and symbol in (None, entry.life.order.symbol)
+        )
+
+    def _missing(self, entry: Entry) -> bool:
+        """Whether the broker counts more of an order than was executed, or made up for want of an execution."""
+        owed = entry.life.executions.owed
+        if not owed:
+            return False
+        key = entry.life.order.key
+        return owed > sum(fill.quantity for fill in self.desk.inferred.values() if fill.order_key == key)
 
     async def _quietly(self, request: Awaitable[object]) -> None:
         try:

@@ -60,6 +60,7 @@ MAX_BROKER_IDS: Final = 256  # of one order; of a longer chain of replaces the o
 
 _ZERO: Final = Decimal(0)
 _REASON: Final = 500  # characters kept of a broker's words
+_ENDED: Final = frozenset({OrderState.CANCELED, OrderState.EXPIRED})  # it lived, and fills may yet come to light
 _ALIVE: Final = frozenset({OrderState.HELD, OrderState.WORKING, OrderState.PARTIALLY_FILLED, OrderState.SUSPENDED})
 
 
@@ -380,12 +381,12 @@ def _booked(life: OrderLife, event: Event, news: Restatement) -> OrderLife:
 
 
 def _counted(life: OrderLife, seen: Snapshot | Reconciled) -> OrderLife:
-    """Takes in a cumulative quantity, which can only raise the one known; FILLED alone tells it too."""
+    """Takes in a cumulative quantity, which can only raise the one known."""
     filled = seen.filled
     if filled is not None and not (sane(filled) and filled >= 0):
         raise BadEvent(life, seen, "a cumulative quantity of zero or more")
     if seen.state is OrderState.FILLED:
-        filled = max(filled or _ZERO, life.order.quantity)
+        filled = _told_by_filled(life, filled)
     if filled is None:
         return life
     if filled < life.filled:
@@ -393,6 +394,13 @@ def _counted(life: OrderLife, seen: Snapshot | Reconciled) -> OrderLife:
     life = attrs.evolve(life, executions=life.executions.counted(filled, seen.average_price))
     owed = life.executions.owed
     return _noting_excess(_noting(life, Owed(owed)) if owed else life)
+
+
+def _told_by_filled(life: OrderLife, filled: Decimal | None) -> Decimal | None:
+    """The quantity behind FILLED: all of it; of an order that ended otherwise what is counted, after a bust nothing."""
+    if life.standing not in _ENDED:
+        return max(filled or _ZERO, life.order.quantity)
+    return None if None in life.executions.by_id.values() else filled
 
 
 def _check_fill(life: OrderLife, event: Event, fill: Fill) -> None:
@@ -414,9 +422,12 @@ def _fitted(life: OrderLife, word: OrderState) -> OrderState:
         return life.standing
     if word in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE):
         word = life.standing if life.standing in _ALIVE else OrderState.WORKING
+    whole = life.filled >= life.order.quantity
+    if word is OrderState.FILLED and whole and life.standing in _ENDED:
+        return life.standing  # late fills completed it: the broker's FILLED says no more than our quantities
     if word.final:
         return word
-    if life.filled >= life.order.quantity:
+    if whole:
         return OrderState.FILLED
     if life.filled and word is not OrderState.SUSPENDED:
         return OrderState.PARTIALLY_FILLED

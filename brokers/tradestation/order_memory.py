@@ -21,6 +21,7 @@ from brokers.model import Change, Fill, OrderState
 from brokers.order_events import (
     Busted,
     CancelRefused,
+    Corrected,
     Event,
     Filled,
     Rejected,
@@ -114,8 +115,8 @@ class OrderMemory:
         """The news under our key, which may have become known since they were made."""
         key = self.key_of(news.broker_order_id or "")
         event = news.event
-        if isinstance(event, Filled):
-            event = Filled(self._keyed(event.fill))
+        if isinstance(event, Filled | Corrected):
+            event = attrs.evolve(event, fill=self._keyed(event.fill))
         return attrs.evolve(news, key=key, event=event)
 
     def _watch(self, seen: Seen) -> _Watch:
@@ -134,10 +135,10 @@ class OrderMemory:
             yield Filled(_counted(watch, seen, now_ns, seen.average))
 
     def _keep_fills(self, events: list[Event]) -> None:
-        void = {event.execution_id for event in events if isinstance(event, Busted)}
+        void = {event.execution_id for event in events if isinstance(event, Busted | Corrected)}
         if void:
             self._fills = deque((fill for fill in self._fills if fill.id not in void), maxlen=KEEP_FILLS)
-        self._fills.extend(event.fill for event in events if isinstance(event, Filled))
+        self._fills.extend(event.fill for event in events if isinstance(event, Filled | Corrected))
 
     def _keyed(self, fill: Fill) -> Fill:
         key = self.key_of(fill.broker_order_id or "")
@@ -185,16 +186,38 @@ def _counted(watch: _Watch, seen: Seen, now_ns: int, average: Decimal) -> Fill:
 
 
 def _restatement(watch: _Watch, seen: Seen, now_ns: int) -> Iterator[Event]:
-    """A corrected or broken fill: all that was told of the order is void, and the count as it is now stands for it."""
-    if sum((fill.quantity for fill in watch.fills), _ZERO) != watch.known.quantity:
+    """A corrected or broken fill: what was told of the order is put right to come to what is counted now."""
+    known = watch.known
+    if sum((fill.quantity for fill in watch.fills), _ZERO) != known.quantity:
         return  # some of it was never told as a fill: the books compare quantities and positions
     filled = _ZERO if seen.status == "BRO" else seen.filled
-    if not watch.fills or (filled, seen.average) == (watch.known.quantity, _average(watch.known)):
+    if not watch.fills or (filled, seen.average) == (known.quantity, _average(known)):
         return
+    if filled and seen.average is None:
+        return  # a price that nobody told corrects nothing
+    watch.restated += 1
+    if filled == known.quantity and seen.average is not None:
+        yield from _repriced(watch, seen.average)
+    else:
+        yield from _recounted(watch, seen, filled, now_ns)
+
+
+def _repriced(watch: _Watch, average: Decimal) -> Iterator[Event]:
+    """The same count at another average: which fill was meant is not told, so each is corrected to the average."""
+    before, watch.fills = watch.fills, []
+    watch.known = Executions()
+    for old in before:
+        fill = attrs.evolve(old, id=f"{old.id}/{watch.restated}", price=average, order_key=watch.key)
+        watch.fills.append(fill)
+        watch.known = watch.known.restated({fill.id: Execution(fill.quantity, fill.price)})
+        yield Corrected(old.id, fill)
+
+
+def _recounted(watch: _Watch, seen: Seen, filled: Decimal, now_ns: int) -> Iterator[Event]:
+    """Another count: all fills are void, and what is counted now stands for them."""
     yield from (Busted(fill.id) for fill in watch.fills)
     watch.fills.clear()
     watch.known = Executions()
-    watch.restated += 1
     if filled and seen.average is not None:
         yield Filled(_counted(watch, seen, now_ns, seen.average))
 

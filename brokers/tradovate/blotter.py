@@ -3,18 +3,23 @@
 Rows of one frame are taken in together, for the order of their events is not promised: an execution may come before its
 order, and the command that carries our key after both. What concerns an order that nobody has described yet waits, and
 the socket's reader asks for it.
+
+One execution may have two ids, in the stream and in the lists. It keeps the one it was told under: a row that differs
+from a told one in nothing but the id is news only where the exchange counts both.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Final, TypeVar
 
 import attrs
+import msgspec
 
 from brokers.errors import Code
 from brokers.gateway import OrderNews
-from brokers.model import Fill, OrderState
+from brokers.model import Fill, Order, OrderState
 from brokers.order_events import (
     Busted,
     CancelRefused,
@@ -73,11 +78,41 @@ class _Entry:
     reason: tuple[Code, str] = (Code.ORDER_REJECTED, "")
     waiting: list[Event] = attrs.field(factory=list)  # words about commands, told with the frame
     fresh: dict[int, FillRow] = attrs.field(factory=dict)  # executions that are to be told
+    twins: dict[int, FillRow] = attrs.field(factory=dict)  # like a told one, and not counted beside it so far
+    told_ids: dict[int, int] = attrs.field(factory=dict)  # an execution's other id -> the one it was told under
+    counted: Decimal | None = None  # the most that the exchange said to be filled
 
     @property
     def filled(self) -> Decimal:
         """What the active executions come to."""
         return sum((fill.qty for fill in self.fills.values() if fill.active), _ZERO)
+
+    def as_told(self, row: FillRow, ordered: Decimal) -> FillRow | None:
+        """The execution under the id it was told by; None for one that seems told already, until it is counted too."""
+        told_id = self.told_ids.get(row.id)
+        if told_id is None and row.id not in self.fills:
+            twin = self._twin_of(row, ordered)
+            if twin is not None and row.active:
+                self.twins[row.id] = row
+                return None
+            told_id = None if twin is None else twin.id
+        return row if told_id is None else msgspec.structs.replace(row, id=told_id)
+
+    def _twin_of(self, row: FillRow, ordered: Decimal) -> FillRow | None:
+        """The told execution, void by now or not, that a new row repeats; None where both may have happened."""
+        most = ordered if self.counted is None else self.counted
+        if sum((told.qty for told in self.fills.values()), row.qty) <= most:
+            return None
+        return next((told for told in self.fills.values() if _same(told, row)), None)
+
+    def pair(self, row: FillRow, listed: AbstractSet[int]) -> None:
+        """Learns the other id of an execution that was told, where the whole list shows it under that alone."""
+        if row.id in self.fills or row.id in self.told_ids:
+            return
+        free = self.fills.keys() - listed - set(self.told_ids.values())
+        told_id = next((one for one in sorted(free) if _same(self.fills[one], row)), None)
+        if told_id is not None:
+            self.told_ids[row.id] = told_id
 
 
 class Blotter:
@@ -132,6 +167,17 @@ class Blotter:
     def undescribed(self) -> list[int]:
         """Orders that something is waiting to be told about, and whose own rows never came."""
         return list(self._pending)
+
+    def told_ids(self, listed: Iterable[FillRow]) -> dict[int, int]:
+        """The id that each execution of a whole list was told under; its own, unless the stream had another."""
+        rows = {row.id: row for row in listed}
+        told = dict(zip(rows, rows, strict=True))
+        for row in rows.values():
+            entry = self._entries.get(row.order_id)
+            if entry is not None:
+                entry.pair(row, rows.keys())
+                told[row.id] = entry.told_ids.get(row.id, row.id)
+        return told
 
     def contracts_of(self, rows: Iterable[Row]) -> Iterator[int]:
         """The contracts that rows speak of."""
@@ -237,11 +283,14 @@ class Blotter:
         return order_id
 
     def _absorb_word(self, row: ExecutionReportRow) -> int | None:
-        """A word of the exchange; only that it took a change is told by nothing else."""
+        """A word of the exchange; only that it took a change, and what it counts, is told by nothing else."""
         order_id = row.order_id or self._orders.get(row.command_id)
-        if row.exec_type != "Replaced" or order_id is None:
+        if row.exec_type not in ("Replaced", "Trade") or order_id is None:
             return None
         entry = self._entry(order_id)
+        if row.exec_type == "Trade":
+            entry.counted = row.cum_qty if entry.counted is None else max(entry.counted, row.cum_qty or _ZERO)
+            return order_id
         entry.void.discard(row.command_id)
         entry.waiting.append(ReplaceConfirmed(broker_order_id=str(order_id)))
         return order_id
@@ -283,23 +332,26 @@ class Blotter:
             return
         before, entry.shown = entry.shown, shown
         waiting, entry.waiting = entry.waiting, []
-        events = [*self._executions(entry, account, symbol), *_terms(before, shown, waiting, entry.key)]
+        events = [*self._executions(entry, account, shown.order), *_terms(before, shown, waiting, entry.key)]
         events += _word(before, shown, entry)
         for event in events:
             yield OrderNews(account, entry.key, str(order_id), event, now_ns)
 
-    def _executions(self, entry: _Entry, account: str, symbol: str) -> Iterator[Event]:
-        fresh, entry.fresh = entry.fresh, {}
-        for fill_id, row in fresh.items():
-            known = entry.fills.get(fill_id)
+    def _executions(self, entry: _Entry, account: str, order: Order) -> Iterator[Event]:
+        fresh, entry.fresh, entry.twins = entry.twins | entry.fresh, {}, {}
+        for one in fresh.values():
+            row = entry.as_told(one, order.quantity)
+            if row is None:
+                continue
+            known = entry.fills.get(row.id)
             if known == row:
                 continue
             try:
-                fill = self._fill(row, account, symbol, entry.key)
+                fill = self._fill(row, account, order.symbol, entry.key)
             except BadPayload as bad:
                 self.bad.append(bad)
                 continue
-            entry.fills[fill_id] = row
+            entry.fills[row.id] = row
             if not row.active:
                 yield Busted(fill.id)
             elif known is None:
@@ -328,6 +380,10 @@ class Blotter:
             self._orders.pop(command_id, None)
         if entry.key is not None:
             self._ids.pop(entry.key, None)
+
+
+def _same(told: FillRow, row: FillRow) -> bool:
+    return msgspec.structs.replace(row, id=told.id, active=told.active) == told
 
 
 def _failed_command(command: CommandRow, status: str) -> CommandRow:

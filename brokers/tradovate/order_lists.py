@@ -129,7 +129,7 @@ class OrderLists:
         return (await self._listed()).reports(account)
 
     async def fills(self, account: str, since_ns: int) -> list[Fill]:
-        """The executions in an account since then, oldest first; raises BrokerError."""
+        """The executions in an account since then, oldest first, under the ids told before; raises BrokerError."""
         listed = await self._listed()
         strange = sorted({fill.order_id for fill in listed.fills} - set(listed.accounts))
         accounts = {**listed.accounts, **await self._accounts_of(strange)}
@@ -137,7 +137,8 @@ class OrderLists:
         read = (self._fill(row, account, listed.key_of(row.order_id)) for row in rows)
         fills = [fill for fill in read if fill is not None and fill.time_ns >= since_ns]
         fees = await self._fees_of([int(fill.id) for fill in fills])
-        fills = [attrs.evolve(fill, fee=fees[int(fill.id)]) for fill in fills]
+        told = self._blotter.told_ids(listed.fills)
+        fills = [attrs.evolve(fill, id=str(told[int(fill.id)]), fee=fees[int(fill.id)]) for fill in fills]
         return sorted(fills, key=lambda fill: (fill.time_ns, int(fill.id)))
 
     async def one(self, account: str, order_id: int) -> OrderReport | None:

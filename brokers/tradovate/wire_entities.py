@@ -113,12 +113,13 @@ class CommandReportRow(Payload, frozen=True):
 
 
 class ExecutionReportRow(Payload, frozen=True):
-    """A word of the exchange about a command."""
+    """A word of the exchange about a command; `cum_qty` is what it counts as filled of the order by then."""
 
     id: int
     command_id: int = 0
     order_id: int = 0
     exec_type: str = ""
+    cum_qty: Decimal | None = None
 
 
 class FillRow(Payload, frozen=True):

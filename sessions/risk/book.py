@@ -246,7 +246,7 @@ class RiskBook:
         _keep(self._exposures, symbol, exposure)
 
     # One look-up instead of a row of comparisons: a book takes several events for each order.
-    _folds: ClassVar[Mapping[type, Callable[["RiskBook", Any], None]]] = {
+    _folds: ClassVar[Mapping[type, Callable[[Any, Any], None]]] = {
         Placed: _place,
         Filled: _fill,
         Closed: _close,

@@ -13,7 +13,7 @@ from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOr
 from brokers.gateway import AccountNews, LinkNews, OrderNews
 from brokers.lifecycle import IllegalMove
 from brokers.model import Change, Fill, GroupKind, Order, OrderGroup, OrderReport, OrderState, OrderType
-from brokers.order_events import Filled
+from brokers.order_events import Filled, Snapshot
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokers.paper.orders import PaperOrders
 from brokers.sides import Side
@@ -362,6 +362,55 @@ def test_flatten_cancels_what_is_open_and_closes_what_is_held() -> None:
         assert (await desk.report(resting)).state is OrderState.CANCELED
         (position,) = await desk.broker.account_positions(desk.account)
         assert (position.quantity, position.average_price) == (Decimal(0), None)
+        assert desk.exchange.positions("paper-1") == ()
+
+    at_the_desk(play)
+
+
+async def _filled_without_its_execution(desk: Desk) -> Order:
+    """An order that is told as filled, while the news of its execution is lost."""
+    order = desk.order(Side.BUY, 3, limit_price="6799")
+    await desk.submit(order)
+    await trio.sleep(0.1)
+    tell = desk.hub.tell
+    desk.hub.tell = lambda account, news: None  # type: ignore[method-assign]  # noqa: ARG005 - the line is cut
+    desk.quote("6797", "6797.25")
+    await trio.sleep(0.1)
+    desk.hub.tell = tell  # type: ignore[method-assign]  # and mended
+    filled = Snapshot(OrderState.FILLED, Decimal(3), Decimal(6799))
+    desk.books.cast(AccountBooks.hear, OrderNews("paper-1", order.key, None, filled, desk.world.clock.wall_ns()))
+    await trio.lowlevel.checkpoint()
+    return order
+
+
+def test_flatten_waits_for_the_executions_of_an_order_that_is_told_as_filled() -> None:
+    async def play(desk: Desk) -> None:
+        order = await _filled_without_its_execution(desk)
+        assert (await desk.report(order)).state is OrderState.FILLED
+        assert await desk.broker.account_positions(desk.account) == (), "no execution is in the books"
+        began_ns = desk.world.clock.monotonic_ns()
+        (closing,) = await desk.broker.flatten(desk.account)
+        assert (closing.order.side, closing.order.quantity) == (Side.SELL, Decimal(3))
+        assert desk.world.clock.monotonic_ns() - began_ns < 10**9
+        await trio.sleep(0.1)
+        assert desk.exchange.positions("paper-1") == ()
+
+    at_the_desk(play)
+
+
+def test_flatten_goes_on_without_executions_that_never_come() -> None:
+    async def play(desk: Desk) -> None:
+        held, resting = desk.order(Side.BUY, 1), desk.order(Side.BUY, 2, limit_price="6700")
+        await desk.submit(held)
+        await desk.submit(resting)
+        await trio.sleep(0.1)
+        lie = Snapshot(OrderState.PARTIALLY_FILLED, Decimal(1))
+        desk.books.cast(AccountBooks.hear, OrderNews("paper-1", resting.key, None, lie, desk.world.clock.wall_ns()))
+        await trio.sleep(0.01)
+        with trio.fail_after(60):
+            closing = await desk.broker.flatten(desk.account)
+        assert {one.order.side for one in closing} == {Side.SELL}
+        await trio.sleep(0.1)
         assert desk.exchange.positions("paper-1") == ()
 
     at_the_desk(play)

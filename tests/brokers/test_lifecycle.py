@@ -536,6 +536,36 @@ def test_f15_b9_a_fill_after_the_cancel_is_booked_and_told_and_the_order_stays_f
     assert these(life.state, life.filled, life.facts) == (S.CANCELED, 1, (LateFill(late),))
 
 
+@pytest.mark.parametrize("end", [CancelConfirmed(), Expired()])
+@pytest.mark.parametrize("told", [Snapshot(S.FILLED, filled=Decimal(3)), Snapshot(S.FILLED), Reconciled(S.FILLED)])
+def test_f15_an_ended_order_that_late_fills_completed_agrees_with_the_brokers_filled(end: Event, told: Event) -> None:
+    life = working(end, Filled(fill("X1", 3)))
+    after = advance(life, told)
+    assert these(after.state, after.filled, after.executions.owed) == (life.state, 3, 0)
+
+
+def test_f15_filled_with_its_count_after_a_cancel_owes_the_late_fills() -> None:
+    owing = working(CancelConfirmed(), Snapshot(S.FILLED, filled=Decimal(3)))
+    assert these(owing.state, owing.filled, owing.facts) == (S.CANCELED, 3, (Owed(Decimal(3)),))
+    assert advance(owing, Filled(fill("X1", 3))).executions.owed == 0
+
+
+@pytest.mark.parametrize("told", [Snapshot(S.FILLED), Reconciled(S.FILLED)])
+def test_filled_without_a_count_completes_no_order_that_was_cancelled(told: Event) -> None:
+    for life in (working(CancelConfirmed()), working(CancelConfirmed(), Filled(fill("X1", 1)))):
+        with pytest.raises(IllegalMove):
+            advance(life, told)
+
+
+def test_f18_an_old_filled_after_a_bust_does_not_bring_the_execution_back() -> None:
+    life = working(Filled(fill("X1", 3)), Busted("X1"))
+    for told in (Snapshot(S.FILLED, filled=Decimal(3)), Reconciled(S.FILLED, filled=Decimal(3))):
+        with pytest.raises(IllegalMove):
+            advance(life, told)
+    restored = advance(life, Filled(fill("X2", 3)))
+    assert these(advance(restored, Snapshot(S.FILLED, filled=Decimal(3))).state, restored.filled) == (S.CANCELED, 3)
+
+
 def test_b7_f39_more_filled_than_ordered_is_booked_and_told() -> None:
     life = working(Filled(fill("X1", 2)), Filled(fill("X2", 2)))
     assert these(life.state, life.filled, life.remaining, life.facts) == (S.FILLED, 4, 0, (Overfill(Decimal(1)),))

@@ -17,14 +17,7 @@ NIGHTLY: Final = int(os.environ.get("PITBOSS_NIGHTLY", "1")) > 1
 FEWEST_SCENARIOS: Final = 60
 FEWEST_APPLICABLE: Final = {"orders": 85, "data": 35}  # of a broker that takes orders, of one that gives data alone
 
-DEFECTS: Final = {
-    (
-        "tradestation",
-        "told.a-fill-after-a-cancel",
-    ): "books that say cancelled never agree with a broker that says filled",
-    ("tradestation", "told.a-price-corrected"): "a bust and a fill leave a filled order cancelled, and never agree",
-    ("tradovate", "told.a-fill-under-two-ids"): "it is booked twice until the positions are compared",
-}
+DEFECTS: Final[dict[tuple[str, str], str]] = {}
 """What fails today and why; an entry whose scenario passes fails the test, so that none outlives its defect."""
 
 

@@ -39,7 +39,7 @@ class Schwab:
         found = self._find(request)
         return Where.QUERY if found is None else found[0].where
 
-    def facts(self, _: Request) -> Mapping[str, object]:
+    def facts(self, request: Request) -> Mapping[str, object]:
         """Nothing: orders have no key of the client's own here."""
         return {}
 

@@ -95,6 +95,17 @@ def test_b9_a_late_fill_of_a_cancelled_order_counts_and_it_stays_cancelled() -> 
     assert concerns(result) == {"late_fill"}
 
 
+def test_b9_books_that_say_cancelled_agree_with_a_broker_that_says_filled_once_all_is_filled() -> None:
+    stage = play(claim(working(K2, "41", CancelConfirmed())))
+    late = {"orders": [told(K2, S.FILLED, 2, 4500)], "held": [held(2, 4500)]}
+    x1 = fill("X1", 2, order_key="K1", broker_order_id="41")
+    assert not stage.cycle(5, **late).agreed, "the executions are owed"
+    stage.cycle(5, fills=[x1], **late)
+    result = stage.cycle(5, fills=[x1], **late)
+    assert of(result.agreed, result.events, concerns(result)) == (True, (), set())
+    assert of(stage.state(), stage.life().filled, stage.position()) == (S.CANCELED, 2, 2)
+
+
 @pytest.mark.parametrize("owner", [None, "es-trend"])
 def test_b11_a_fill_of_an_unknown_order_makes_an_external_one(owner: str | None) -> None:
     stage = play(owners={} if owner is None else {"ESZ26": owner})

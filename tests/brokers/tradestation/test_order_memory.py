@@ -14,6 +14,7 @@ from brokers.model import Change, Order, OrderState, OrderType
 from brokers.order_events import (
     Busted,
     CancelRefused,
+    Corrected,
     Event,
     Filled,
     Rejected,
@@ -153,6 +154,41 @@ def test_f18_a_correction_voids_what_was_told_and_counts_anew() -> None:
     (filled,) = events(news, Filled)
     assert (filled.fill.id, filled.fill.quantity, filled.fill.price) == ("1/4/1", 4, 101)
     assert [fill.id for fill in memory.fills_since("A", 0)] == ["1/4/1"]
+
+
+def test_f18_a_price_correction_is_told_as_one_and_leaves_a_filled_order_filled() -> None:
+    memory = OrderMemory(0)
+    life = advance(OrderLife(LIMIT), Sent())
+    told: list[Any] = []
+    for seen in (sight(4), sight(10), sight(10, "101", status="COR"), sight(10, "101"), sight(10, "99", status="COR")):
+        told += events(memory.take(seen, NOW))
+    for event in told:
+        life = advance(life, event)
+    assert not any(isinstance(one, Busted) for one in told)
+    assert life.state is OrderState.FILLED
+    assert life.filled == 10
+    assert life.executions.average_price == 99
+    corrected = [one.execution_id for one in told if isinstance(one, Corrected)]
+    assert corrected == ["1/4", "1/10", "1/4/1", "1/10/1"]
+    kept = memory.fills_since("A", 0)
+    assert [(one.id, int(one.quantity), int(one.price)) for one in kept] == [("1/4/1/2", 4, 99), ("1/10/1/2", 6, 99)]
+
+
+def test_f18_a_corrected_fill_is_handed_on_under_the_key_that_became_known() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(2), NOW)
+    (news, *_) = memory.take(sight(2, "101", status="COR"), NOW)
+    memory.expect("1", "key")
+    event = memory.keyed(news).event
+    assert isinstance(event, Corrected)
+    assert event.fill.order_key == "key"
+
+
+def test_f18_a_correction_without_a_price_takes_nothing_back() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(2), NOW)
+    assert events(memory.take(sight(2, None, status="COR"), NOW)) == []
+    assert [fill.id for fill in memory.fills_since("A", 0)] == ["1/2"]
 
 
 def test_a_broken_order_voids_its_fills() -> None:

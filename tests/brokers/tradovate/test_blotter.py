@@ -238,6 +238,67 @@ def test_a_fill_that_is_no_longer_active_is_void_and_another_price_a_correction_
     assert told(made, ("fill", FILLS[0] | {"price": 6890.5, "active": False})) == [Busted("9")]
 
 
+OTHER = FILLS[0] | {"id": 909}  # the execution of FILLS[0] under another id
+
+
+def trade(number: int, counted: int) -> tuple[str, dict[str, Any]]:
+    return "executionReport", {"id": number, "orderId": 7, "execType": "Trade", "cumQty": counted}
+
+
+def test_f14_an_execution_under_a_second_id_is_no_news_while_the_exchange_counts_it_once() -> None:
+    made = working()
+    assert len(told(made, trade(10, 1), ("fill", FILLS[0]))) == 1
+    assert told(made, ("fill", OTHER)) == []
+    assert told(made, ("fill", OTHER)) == []
+
+
+def test_an_equal_execution_is_news_once_the_exchange_counts_both() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]))
+    assert told(made, ("fill", OTHER)) == []
+    (late,) = told(made, trade(12, 2))
+    assert isinstance(late, Filled)
+    assert late.fill.id == "909"
+    assert told(made, ("fill", OTHER)) == []
+
+
+def test_without_a_count_equal_executions_are_news_up_to_the_orders_quantity_f14() -> None:
+    made = working()
+    news = [told(made, ("fill", FILLS[0] | {"id": number})) for number in (9, 90, 91, 92)]
+    assert [len(one) for one in news] == [1, 1, 1, 0]
+
+
+def test_f18_a_bust_under_the_second_id_voids_the_execution_that_was_told() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]))
+    assert told(made, ("fill", OTHER)) == []
+    assert told(made, ("fill", OTHER | {"active": False})) == [Busted("9")]
+    assert told(made, ("order", ORDER | {"ordStatus": "Working"}), ("fill", OTHER)) == []
+
+
+def test_f18_a_bust_leaves_no_room_for_the_second_id_of_what_was_void() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]))
+    told(made, ("fill", OTHER))
+    assert told(made, ("fill", FILLS[0] | {"active": False})) == [Busted("9")]
+    assert told(made, trade(12, 1)) == []
+
+
+def test_f14_a_listed_execution_keeps_the_id_it_was_told_under() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]), ("fill", FILLS[1]))
+    rows = {number: row("fill", one) for number, one in {9: FILLS[0], 909: OTHER, 11: FILLS[1]}.items()}
+    strange = row("fill", FILLS[0] | {"id": 910, "orderId": 8})
+    third = row("fill", FILLS[0] | {"id": 911})
+    told_ids: Any = made.told_ids
+    assert told_ids([rows[9], rows[909], rows[11], strange]) == {9: 9, 909: 909, 11: 11, 910: 910}
+    for _ in range(2):
+        assert told_ids([rows[909], rows[11], third]) == {909: 9, 11: 11, 911: 911}, "one id has one other"
+    (corrected,) = told(made, ("fill", OTHER | {"price": 6890.5}))
+    assert isinstance(corrected, Corrected)
+    assert (corrected.execution_id, corrected.fill.id) == ("9", "9")
+
+
 @pytest.mark.parametrize(
     "lie",
     [
