@@ -1,27 +1,31 @@
-"""MarketDataSource, written once: subscriptions counted, the latest of each symbol kept, everything on a topic."""
+"""MarketDataSource, written once: subscriptions counted, the latest of each symbol kept, everything on a topic.
+
+Events wait in a list of the source's own, and one message has it hear all that came since it last ran: what a broker
+says in one breath costs one turn, not one each.
+"""
 
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import attrs
+from trio.lowlevel import checkpoint
 
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Code, broker_error
 from brokers.gateway import LinkNews
 from brokers.market import Bar, Interval, MarketEvent, Quote, Trade
-from runtime import Actor, Conflate, MailboxPolicy, Reason
+from runtime import Actor, Reason
 from runtime.errors import MailboxFull
+
+MOST_WAITING: Final = 100_000  # events
+_TURN: Final = 256  # events heard between two checkpoints
 
 
 def market_topic(broker: str, symbol: str) -> tuple[str, str, str]:
     """Where a symbol's events of one broker are published."""
     return ("market", broker, symbol)
-
-
-def _newest_quote(_: str, event: object = None, *__: object) -> object | None:
-    """A waiting quote gives way to a newer one of its symbol; trades, bars and link news are never conflated."""
-    return event.symbol if isinstance(event, Quote) else None
 
 
 @attrs.frozen
@@ -36,15 +40,17 @@ class SymbolStatistics:
 
 @attrs.frozen
 class FeedStatistics:
-    """How the source does."""
+    """How the source does; `missed` are events that came while as many waited as may."""
 
     up: bool
     link_text: str
     symbols: tuple[SymbolStatistics, ...]
+    missed: int
 
 
 @attrs.define(eq=False)
 class _Stream:
+    topic: tuple[str, str, str]
     subscribers: int = 0
     bars: Counter[Interval] = attrs.field(factory=Counter)  # subscribers of each
     events: int = 0
@@ -53,11 +59,39 @@ class _Stream:
     last_ns: int | None = None
 
 
+class _Waiting:
+    """Events not heard yet; a quote takes the place of its symbol's waiting one, all others stand by themselves."""
+
+    __slots__ = ("_events", "_places")
+
+    def __init__(self) -> None:
+        self._events: list[MarketEvent | LinkNews] = []
+        self._places: dict[str, int] = {}  # of the waiting quotes, by their symbols
+
+    def add(self, event: MarketEvent | LinkNews) -> bool:
+        """Takes in an event; False, and nothing else, when there is no room for it."""
+        events = self._events
+        if isinstance(event, Quote):
+            place = self._places.setdefault(event.symbol, len(events))
+            if place < len(events):
+                events[place] = event
+                return True
+        if len(events) >= MOST_WAITING:
+            return False
+        events.append(event)
+        return True
+
+    def take(self) -> Sequence[MarketEvent | LinkNews]:
+        """All that waits, oldest first."""
+        taken, self._events = self._events, []
+        self._places.clear()
+        return taken
+
+
 class MarketDataSource(Actor):
     """One broker's market data for whoever subscribes; a slow listener only harms itself."""
 
     expects = (BrokerError,)
-    mailbox = MailboxPolicy(capacity=100_000, overflow=Conflate(_newest_quote))
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -65,7 +99,9 @@ class MarketDataSource(Actor):
         self.streams: dict[str, _Stream] = {}
         self.up = True
         self.link_text = ""
-        self.missed: Counter[str] = Counter()
+        self.missed = 0
+        self._waiting = _Waiting()
+        self._called = False  # a message is on its way that has the waiting events heard
         self._leave: Callable[[], None] | None = None
 
     async def on_start(self) -> None:
@@ -84,16 +120,18 @@ class MarketDataSource(Actor):
                     await self.feed.unsubscribe_bars(symbol, interval)
 
     def _offer(self, event: MarketEvent | LinkNews) -> None:
-        try:
-            self.ref.cast(MarketDataSource.hear, event)
-        except MailboxFull:
-            self.missed[type(event).__name__] += 1
+        if not self._waiting.add(event):
+            self.missed += 1
+        if not self._called:
+            with contextlib.suppress(MailboxFull):  # the events wait on, and the next one calls again
+                self.ref.cast(MarketDataSource.hear_waiting)
+                self._called = True
 
     async def subscribe(self, symbol: str) -> None:
         """Begins a symbol's stream for one more subscriber; raises BrokerError."""
         if not self.connection.symbols.supports_symbol(symbol):
             raise broker_error(self.connection.name, Code.SYMBOL_NOT_FOUND, f"no market data for {symbol!r}")
-        stream = self.streams.setdefault(symbol, _Stream())
+        stream = self._stream(symbol)
         if not stream.subscribers:
             await self.feed.subscribe(symbol)
         stream.subscribers += 1
@@ -113,7 +151,7 @@ class MarketDataSource(Actor):
         if data is None or not data.live_bars:
             text = "this broker streams no bars; build them from its ticks"
             raise broker_error(self.connection.name, Code.UNSUPPORTED, text)
-        stream = self.streams.setdefault(symbol, _Stream())
+        stream = self._stream(symbol)
         if not stream.bars[interval]:
             await self.feed.subscribe_bars(symbol, interval)
         stream.bars[interval] += 1
@@ -127,10 +165,23 @@ class MarketDataSource(Actor):
         if not stream.bars[interval]:
             await self.feed.unsubscribe_bars(symbol, interval)
 
+    def _stream(self, symbol: str) -> _Stream:
+        return self.streams.setdefault(symbol, _Stream(market_topic(self.connection.name, symbol)))
+
     async def move(self, old: str, new: str) -> None:
         """Moves one subscription from a contract to the next, the new one first, so that nothing is missed."""
         await self.subscribe(new)
         await self.unsubscribe(old)
+
+    async def hear_waiting(self) -> None:
+        """Hears all that came since, and lets others take their turns in between."""
+        self._called = False
+        events = self._waiting.take()
+        for first in range(0, len(events), _TURN):
+            if first:
+                await checkpoint()
+            for event in events[first : first + _TURN]:
+                self.hear(event)
 
     def hear(self, event: MarketEvent | LinkNews) -> None:
         """Keeps the latest and publishes it."""
@@ -146,7 +197,7 @@ class MarketDataSource(Actor):
             stream.quote = event
         elif isinstance(event, Trade):
             stream.trade = event
-        self.runtime.topics.publish(market_topic(self.connection.name, event.symbol), event)
+        self.runtime.topics.publish(stream.topic, event)
 
     def latest_quote(self, symbol: str) -> Quote | None:
         """The newest quote of a subscribed symbol, or None."""
@@ -174,4 +225,5 @@ class MarketDataSource(Actor):
                 )
                 for symbol, stream in self.streams.items()
             ),
+            self.missed,
         )

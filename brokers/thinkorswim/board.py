@@ -14,27 +14,17 @@ from msgspec import UNSET
 from brokers.instruments import EXACT, Kind
 from brokers.market import Bar, BarUnit, Interval, MarketEvent, Quote, Trade
 from brokers.thinkorswim.events import Delayed, Event, Quarantined
-from brokers.thinkorswim.wire import Batch, Malformed
+from brokers.thinkorswim.rows import CandleRow, EquityRow, FutureRow, LevelRow, Moment, Row
+from brokers.thinkorswim.wire import Batch, Malformed, ReadBatch
 from brokers.thinkorswim.wire_rest import Candle
-from brokers.thinkorswim.wire_rows import (
-    SANE,
-    CandleRow,
-    EquityCandle,
-    FutureCandle,
-    FutureRow,
-    LevelRow,
-    Moment,
-    carries_rows,
-    decode_rows,
-    is_sane,
-)
+from brokers.thinkorswim.wire_rows import SANE, carries_rows, decode_rows, is_sane
 
 MINUTE: Final = Interval(1, BarUnit.MINUTE)
 _MINUTE_NS: Final = MINUTE.nanoseconds
 _MILLISECOND_NS: Final = 1_000_000
 _FIRST_MS, _LAST_MS = 10**12, 10**13  # 2001 to 2286: no other moment is a time of a market
 _NONE: Final = Decimal(0)
-_CANDLES: Final = (FutureCandle, EquityCandle)
+_PRICE_ROWS: Final = (FutureRow, EquityRow)
 _exactly: Final = SANE.plus
 _PRICES: Final = ("bid", "ask", "last")
 _NUMBERS: Final = (*_PRICES, "bid_size", "ask_size", "volume")
@@ -46,6 +36,7 @@ class _Level:
 
     symbol: str
     is_stock: bool
+    lot: Decimal  # how many one displayed size stands for
     bid: Decimal | None = None
     ask: Decimal | None = None
     bid_size: Decimal = _NONE
@@ -57,19 +48,19 @@ class _Level:
     delayed: bool = False
     last_bar_ns: int = 0
 
-    def merge_quote(self, row: LevelRow, lot: Decimal) -> bool:
+    def merge_quote(self, row: LevelRow) -> bool:
         """Takes over what changed of bid and ask; False when nothing did."""
         quoted = False
-        if row.bid is not UNSET:
-            self.bid, quoted = row.bid, True
-        if row.ask is not UNSET:
-            self.ask, quoted = row.ask, True
-        if row.bid_size is not UNSET:
-            self.bid_size, quoted = self._displayed(row.bid_size, lot), True
-        if row.ask_size is not UNSET:
-            self.ask_size, quoted = self._displayed(row.ask_size, lot), True
-        if row.quote_ms is not UNSET:
-            self.quote_ns, quoted = _moment(row.quote_ms), True
+        if (bid := row.bid) is not UNSET:
+            self.bid, quoted = bid, True
+        if (ask := row.ask) is not UNSET:
+            self.ask, quoted = ask, True
+        if (size := row.bid_size) is not UNSET:
+            self.bid_size, quoted = self._displayed(size) if self.is_stock else size or _NONE, True
+        if (size := row.ask_size) is not UNSET:
+            self.ask_size, quoted = self._displayed(size) if self.is_stock else size or _NONE, True
+        if (moment := row.quote_ms) is not UNSET:
+            self.quote_ns, quoted = _moment(moment), True
         return quoted
 
     def merge_trade(self, row: LevelRow) -> None:
@@ -81,10 +72,8 @@ class _Level:
         if row.trade_ms is not UNSET:
             self.trade_ns = _moment(row.trade_ms)
 
-    def _displayed(self, size: Decimal | None, lot: Decimal) -> Decimal:
-        if size is None:
-            return _NONE
-        return EXACT.multiply(size, lot) if self.is_stock else size
+    def _displayed(self, size: Decimal | None) -> Decimal:
+        return _NONE if size is None else EXACT.multiply(size, self.lot)
 
     def forget(self) -> None:
         """Nothing is known of the prices any more; bars that were given out stay so."""
@@ -116,7 +105,7 @@ class Board:
 
     def watch(self, name: str, symbol: str, kind: Kind) -> None:
         """Takes up a symbol under the broker's name; once more is fine."""
-        self._levels.setdefault(name, _Level(symbol, kind is Kind.STOCK))
+        self._levels.setdefault(name, _Level(symbol, kind is Kind.STOCK, self._lot))
 
     def leave(self, name: str) -> None:
         """Lets go of a symbol."""
@@ -128,30 +117,33 @@ class Board:
         for level in self._levels.values():
             level.forget()
 
-    def take(self, batch: Batch, now_ns: int) -> Sequence[MarketEvent]:
+    def take(self, batch: Batch | ReadBatch, now_ns: int) -> Sequence[MarketEvent]:
         """The market events in a batch of rows, in its order; never raises."""
         events: list[MarketEvent] = []
         service = batch.service
-        if not carries_rows(service):
-            return events
-        try:
-            rows, bad = decode_rows(service, batch.content)
-        except Malformed as error:
-            self._keep_out(service, "", "content", error.text, error.kind)
-            return events
-        told = (batch.timestamp, now_ns)
+        rows, bad = self._read(batch) if isinstance(batch, Batch) else (batch.content, ())
         for row in rows:
             level = self._levels.get(row.key)
             if level is None:
                 self._strays += 1
-            elif isinstance(row, _CANDLES):
-                self._take_candle(service, level, row, events)
+            elif isinstance(row, _PRICE_ROWS):
+                self._take_prices(service, level, row, events, batch.timestamp, now_ns)
             else:
-                self._take_prices(service, level, row, told, events)
+                self._take_candle(service, level, row, events)
         for key, fault in bad:
             self._lose(service, key, fault)
         self._events += len(events)
         return events
+
+    def _read(self, batch: Batch) -> tuple[Sequence[Row], Sequence[tuple[str, Malformed]]]:
+        """The rows of a batch that can be read, and the others with their keys; none of a service that we pass over."""
+        if not carries_rows(batch.service):
+            return (), ()
+        try:
+            return decode_rows(batch.service, batch.content)
+        except Malformed as error:
+            self._keep_out(batch.service, "", "content", error.text, error.kind)
+            return (), ()
 
     def told(self) -> Sequence[Event]:
         """What people should hear of since this was asked last."""
@@ -166,29 +158,27 @@ class Board:
     # Best prices.
 
     def _take_prices(
-        self, service: str, level: _Level, row: LevelRow, told: tuple[int, int], events: list[MarketEvent]
+        self, service: str, level: _Level, row: LevelRow, events: list[MarketEvent], sent_ms: int, now_ns: int
     ) -> None:
         if not _fits(row):
             self._mend(service, level, row)
         before = level.volume
-        quoted = level.merge_quote(row, self._lot)
+        quoted = level.merge_quote(row)
         level.merge_trade(row)
         if row.delayed is not UNSET:
-            self._heed_delay(level, row.delayed is True)
-        if type(row) is FutureRow and isinstance(row.active_symbol, str):
+            self._heed_delay(level, row.delayed)
+        if isinstance(row, FutureRow) and row.active_symbol is not UNSET and row.active_symbol is not None:
             self.fronts[row.key] = row.active_symbol
         if level.delayed and not self._passes_delayed:
             return
         if quoted:
-            if not (level.bid and level.ask):
-                self._doubt_nothing(service, level, row.key)
-            events.append(
-                Quote(
-                    level.symbol, level.bid, level.ask, level.bid_size, level.ask_size, level.quote_ns or _stamp(told)
-                )
-            )
+            bid, ask = level.bid, level.ask
+            if not (bid and ask):
+                bid, ask = self._doubt_nothing(service, level, row.key)
+            time_ns = level.quote_ns or _moment(sent_ms) or now_ns
+            events.append(Quote(level.symbol, bid, ask, level.bid_size, level.ask_size, time_ns))
         if row.volume is not UNSET and level.last and (size := _between(before, level.volume)):
-            events.append(Trade(level.symbol, level.last, size, level.trade_ns or _stamp(told)))
+            events.append(Trade(level.symbol, level.last, size, level.trade_ns or _moment(sent_ms) or now_ns))
 
     def _mend(self, service: str, level: _Level, row: LevelRow) -> None:
         """Takes what cannot be out of a row, so that it counts as not known."""
@@ -199,13 +189,14 @@ class Board:
                 setattr(row, name, None)
                 self._keep_out(service, row.key, name, value, "a number that can be")
 
-    def _doubt_nothing(self, service: str, level: _Level, key: str) -> None:
+    def _doubt_nothing(self, service: str, level: _Level, key: str) -> tuple[Decimal | None, Decimal | None]:
         """A price of 0 is none, and then there can be no size at it."""
         for side, price, size in (("bid", level.bid, level.bid_size), ("ask", level.ask, level.ask_size)):
             if price is not None and not price:
                 setattr(level, side, None)
                 if size:
                     self._keep_out(service, key, side, price, f"a price other than 0 for the size {size}")
+        return level.bid, level.ask
 
     def _heed_delay(self, level: _Level, delayed: bool) -> None:
         if delayed and not level.delayed:
@@ -245,10 +236,8 @@ class Board:
 def _fits(row: LevelRow) -> bool:
     """Whether every number of a row is plainly all right; a quick look, after which `_mend` takes a thorough one."""
     try:
-        for value in (row.bid, row.ask, row.last, row.bid_size, row.ask_size, row.volume):
-            if value is UNSET or value is None:
-                continue
-            if value.is_signed() or not _exactly(value).is_finite():
+        for value in (row.bid, row.ask, row.bid_size, row.ask_size, row.last, row.volume):
+            if value is not UNSET and value is not None and (value.is_signed() or not _exactly(value).is_finite()):
                 return False
     except DecimalException:
         return False
@@ -262,14 +251,9 @@ def _between(before: Decimal | None, now: Decimal | None) -> Decimal:
     return EXACT.subtract(now, before) if now >= before else now
 
 
-def _stamp(told: tuple[int, int]) -> int:
-    """When a batch was sent in nanoseconds, or else when it came."""
-    return _moment(told[0]) or told[1]
-
-
 def _moment(value: Moment) -> int | None:
     """Milliseconds as nanoseconds; None for what is no moment of a market."""
-    return value * _MILLISECOND_NS if isinstance(value, int) and _FIRST_MS <= value < _LAST_MS else None
+    return value * _MILLISECOND_NS if type(value) is int and _FIRST_MS <= value < _LAST_MS else None
 
 
 def bar_problem(bar: CandleRow | Candle, *, stock: bool) -> str:

@@ -1,13 +1,14 @@
 """The streamer's frames: commands out; answers, notices and batches of rows in. Nothing here does I/O."""
 
 import enum
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 import msgspec
 
 from brokers.thinkorswim.fields import Service
+from brokers.thinkorswim.rows import EquityRow, FutureRow
 from brokers.thinkorswim.settings import Qos
 from runtime.wire.secret import Secret
 
@@ -146,19 +147,53 @@ class Batch(msgspec.Struct, frozen=True):
     timestamp: int = 0
 
 
-class Frame(msgspec.Struct, frozen=True):
+class FutureBatch(msgspec.Struct, frozen=True, gc=False, tag_field="service", tag=Service.LEVELONE_FUTURES.value):
+    """Rows of futures' best prices, read with their frame."""
+
+    service: ClassVar = Service.LEVELONE_FUTURES.value
+    content: list[FutureRow]
+    timestamp: int = 0
+
+
+class EquityBatch(msgspec.Struct, frozen=True, gc=False, tag_field="service", tag=Service.LEVELONE_EQUITIES.value):
+    """Rows of stocks' best prices, read with their frame."""
+
+    service: ClassVar = Service.LEVELONE_EQUITIES.value
+    content: list[EquityRow]
+    timestamp: int = 0
+
+
+ReadBatch = FutureBatch | EquityBatch
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One message of the streamer; what else it may hold is passed over."""
 
     response: list[Answer] = []
     notify: list[Notice] = []
-    data: list[Batch] = []
+    data: Sequence[Batch | ReadBatch] = []
 
 
-_FRAMES: Final = msgspec.json.Decoder(Frame)
+class _AnyFrame(Frame, frozen=True, gc=False):
+    data: Sequence[Batch] = []
+
+
+class _PriceFrame(Frame, frozen=True, gc=False):
+    data: Sequence[ReadBatch] = []
+
+
+_FRAMES: Final = msgspec.json.Decoder(_AnyFrame)
+_PRICES: Final = msgspec.json.Decoder(_PriceFrame)
 
 
 def decode_frame(data: bytes | str) -> Frame:
-    """One message of the streamer; raises Malformed."""
+    """One message of the streamer; raises Malformed.
+
+    Most are best prices and fit in every field: those are read in one go, and whatever does not fit the way for all.
+    """
     if len(data) > LONGEST:
         raise Malformed(f"a frame of at most {LONGEST} bytes", data, "it is longer")
-    return decoded(_FRAMES, data, "a frame of the streamer")
+    try:
+        return _PRICES.decode(data)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return decoded(_FRAMES, data, "a frame of the streamer")

@@ -5,79 +5,14 @@ from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperatio
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from brokers.thinkorswim.fields import Service, wire_names
+from brokers.thinkorswim.fields import Service
+from brokers.thinkorswim.rows import EquityCandle, EquityRow, FutureCandle, FutureRow, Row
 from brokers.thinkorswim.wire import Malformed, decoded
-
-Number = Decimal | UnsetType | None  # None: the streamer says that there is none; UNSET: it is as before
-Moment = int | UnsetType | None
 
 SANE: Final = Context(  # in which a number that cannot be a price or a size raises
     prec=40, Emin=-40, Emax=40, traps=[Inexact, Rounded, Overflow, Subnormal, InvalidOperation]
 )
-
-
-class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=False):
-    """What changed of a future's best prices."""
-
-    key: str
-    delayed: bool | UnsetType = UNSET
-    bid: Number = UNSET
-    ask: Number = UNSET
-    last: Number = UNSET
-    bid_size: Number = UNSET
-    ask_size: Number = UNSET
-    volume: Number = UNSET
-    last_size: Number = UNSET
-    quote_ms: Moment = UNSET
-    trade_ms: Moment = UNSET
-    active_symbol: str | UnsetType | None = UNSET
-
-
-class EquityRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_EQUITIES), gc=False):
-    """What changed of a stock's best prices; displayed sizes are in lots."""
-
-    key: str
-    delayed: bool | UnsetType = UNSET
-    bid: Number = UNSET
-    ask: Number = UNSET
-    last: Number = UNSET
-    bid_size: Number = UNSET
-    ask_size: Number = UNSET
-    volume: Number = UNSET
-    last_size: Number = UNSET
-    quote_ms: Moment = UNSET
-    trade_ms: Moment = UNSET
-
-
-class FutureCandle(msgspec.Struct, rename=wire_names(Service.CHART_FUTURES), gc=False):
-    """A finished minute of a future."""
-
-    key: str
-    start_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-
-
-class EquityCandle(msgspec.Struct, rename=wire_names(Service.CHART_EQUITY), gc=False):
-    """A finished minute of a stock."""
-
-    key: str
-    start_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-
-
-LevelRow = FutureRow | EquityRow
-CandleRow = FutureCandle | EquityCandle
-Row = LevelRow | CandleRow
 
 
 class _Key(msgspec.Struct):

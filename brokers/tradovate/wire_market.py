@@ -4,7 +4,7 @@ import datetime as dt
 import decimal
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import attrs
 import msgspec
@@ -20,6 +20,7 @@ MOST_MINUTES: Final = 1_440
 MOST_BARS: Final = 4_096  # in one question
 _HALF_DAY_NS: Final = 43_200_000_000_000
 _LARGEST: Final = Decimal(10) ** 15
+_LEAST: Final = -_LARGEST
 _ZERO: Final = Decimal(0)
 
 
@@ -79,9 +80,12 @@ class QuoteMerger:
         """The events in a row; raises BadPayload, and then nothing is taken."""
         entries, now_ns = row.entries, moment_ns(row.timestamp)
         bid_entry, ask_entry = entries.bid, entries.offer
+        bid, bid_size, ask, ask_size = self._bid, self._bid_size, self._ask, self._ask_size
         try:
-            bid, bid_size = _merged(bid_entry, self._bid, self._bid_size)
-            ask, ask_size = _merged(ask_entry, self._ask, self._ask_size)
+            if bid_entry is not None:
+                bid, bid_size = _figure(bid_entry.price, bid), _size(bid_entry.size, bid_size)
+            if ask_entry is not None:
+                ask, ask_size = _figure(ask_entry.price, ask), _size(ask_entry.size, ask_size)
             trade = () if entries.trade is entries.total_trade_volume is None else self._traded(entries, now_ns)
         except decimal.InvalidOperation:  # NaN does not compare
             raise BadPayload("quote", "figures of a market", row) from None
@@ -89,42 +93,53 @@ class QuoteMerger:
         self._begun = True
         if bid_entry is ask_entry is None:
             return trade
-        shown_bid, shown_ask = bid if bid_size else None, ask if ask_size else None
-        quote = Quote(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns)
+        quote = Quote(self.symbol, bid if bid_size else None, ask if ask_size else None, bid_size, ask_size, now_ns)
         return (quote, *trade) if trade else (quote,)
 
     def _traded(self, entries: Entries, now_ns: int) -> tuple[Trade, ...]:
-        last, size = _merged(entries.trade, self._last, _ZERO)
-        before, total = self._volume, entries.total_trade_volume
-        volume = before if total is None or total.size is None else _merged(total, None, _ZERO)[1]
+        entry, total = entries.trade, entries.total_trade_volume
+        last, before = self._last, self._volume
+        size, volume = _ZERO, before
+        if entry is not None:
+            last, size = _figure(entry.price, last), _size(entry.size, _ZERO)
+        if total is not None:
+            volume = _size(total.size, before)
         self._last, self._volume = last, volume
         if before is not None and volume is not None:
             size = volume - before
-        elif volume is not None or entries.trade is None or not self._begun:
+        elif volume is not None or entry is None or not self._begun:
             return ()
         return (Trade(self.symbol, last, size, now_ns),) if size > 0 and last is not None else ()
 
 
-def _merged(entry: Entry | None, figure: Decimal | None, size: Decimal) -> tuple[Decimal | None, Decimal]:
-    """What an entry says, and what it leaves out as it was; plain comparisons, quicker than a look at the digits."""
-    if entry is None:
-        return figure, size
-    told, told_size = entry.price, entry.size
+B = TypeVar("B", bound=Decimal | None)
+
+
+def _figure(told: Decimal | None, before: Decimal | None) -> Decimal | None:
+    """What is told, or else what was; raises BadPayload for what no market shows.
+
+    Plain comparisons: quicker than a look at the digits.
+    """
     if told is None:
-        told = figure
-    elif not -_LARGEST < told < _LARGEST:
-        raise BadPayload("quote", "figures of a market", told)
-    if told_size is None:
-        return told, size
-    if not _ZERO <= told_size < _LARGEST:
-        raise BadPayload("quote", "a size of zero or more", told_size)
-    return told, told_size
+        return before
+    return told if _LEAST < told < _LARGEST else _refuse(told)
+
+
+def _size(told: Decimal | None, before: B) -> Decimal | B:
+    """What is told, or else what was; raises BadPayload for less than zero and for what no market shows."""
+    if told is None:
+        return before
+    return told if _ZERO <= told < _LARGEST else _refuse(told)
+
+
+def _refuse(told: Decimal) -> NoReturn:
+    raise BadPayload("quote", "figures of a market, sizes of zero or more", told)
 
 
 class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message that may be one of quotes."""
+    """A message of quotes; any other does not fit."""
 
-    e: str
+    e: Literal["md"]
     d: Quotes
 
 
@@ -132,7 +147,7 @@ _QUOTE_FRAME: Final = msgspec.json.Decoder(tuple[QuoteMessage, ...])
 _QUOTE_HEAD: Final = 'a[{"e":"md","d":{"quotes":'
 
 
-def quotes_in(frame: str | bytes) -> Iterator[QuoteRow] | None:
+def quotes_in(frame: str | bytes) -> tuple[QuoteRow, ...] | None:
     """The rows of a frame that holds quotes and nothing else, read in one go; None for any other frame.
 
     Most frames of a market are such ones; whatever does not fit is left to the way for all frames.
@@ -144,10 +159,8 @@ def quotes_in(frame: str | bytes) -> Iterator[QuoteRow] | None:
     except BROKEN:
         return None
     if len(messages) == 1:
-        return iter(messages[0].d.quotes)
-    if any(one.e != "md" for one in messages):
-        return None
-    return (row for one in messages for row in one.d.quotes)
+        return messages[0].d.quotes
+    return tuple(row for one in messages for row in one.d.quotes)
 
 
 # Charts.

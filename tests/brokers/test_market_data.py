@@ -11,7 +11,7 @@ from brokers.gateway import LinkNews
 from brokers.market import Bar, Interval, Quote, Trade
 from brokers.market_data import MarketDataSource, market_topic
 from brokers.paper.feed import PaperFeed
-from runtime.inspection import resume, suspend
+from runtime.inspection import inspect, resume, suspend
 from tests.brokers.desk import ES, Desk, at_the_desk
 
 
@@ -77,6 +77,50 @@ def test_quotes_are_conflated_while_the_source_is_held_up_but_trades_never() -> 
             events = heard.take()
         assert [event.bid for event in events if isinstance(event, Quote)] == [6809]
         assert [event.price for event in events if isinstance(event, Trade)] == list(range(6800, 6810))
+
+    at_the_desk(play)
+
+
+def test_what_is_said_in_one_breath_is_heard_in_its_order_and_costs_one_message() -> None:
+    async def play(desk: Desk) -> None:
+        await desk.broker.subscribe(desk.source, ES)
+        await trio.sleep(0.01)
+        before = inspect(desk.source).handled
+        with desk.runtime.topics.subscribe(market_topic("paper", ES)) as heard:
+            for price in range(600):
+                desk.venue.market(trade(desk, price))
+            await trio.sleep(0.01)
+            assert [event.price for event in heard.take() if isinstance(event, Trade)] == list(range(600))
+        assert inspect(desk.source).handled - before == 1
+
+    at_the_desk(play)
+
+
+def test_what_there_is_no_room_for_is_counted_and_the_newest_quote_still_gets_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("brokers.market_data.MOST_WAITING", 3)
+
+    async def play(desk: Desk) -> None:
+        await desk.broker.subscribe(desk.source, ES)
+        with desk.runtime.topics.subscribe(market_topic("paper", ES)) as heard:
+            suspend(desk.source)
+            desk.quote("6801", "6801.25")
+            for price in (1, 2, 3, 4):
+                desk.venue.market(trade(desk, price))
+            desk.quote("6802", "6802.25")
+            resume(desk.source)
+            await trio.sleep(0.01)
+            quote, *trades = heard.take()
+        assert isinstance(quote, Quote)
+        assert quote.bid == 6802
+        assert [event.price for event in trades if isinstance(event, Trade)] == [1, 2]
+        assert (await desk.source.call(MarketDataSource.statistics)).missed == 2
+        desk.venue.market(trade(desk, 5))
+        await trio.sleep(0.01)
+        last = await desk.source.call(MarketDataSource.latest_trade, ES)
+        assert last is not None
+        assert last.price == 5
 
     at_the_desk(play)
 

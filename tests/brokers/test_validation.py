@@ -430,7 +430,10 @@ def test_a_group_kind_the_broker_lacks_is_refused_with_those_it_has() -> None:
     only = under(evolved(EVERYTHING, groups=frozenset({GroupKind.OCO}), oco_reduce=False))
     found = mistaken(evolved(BRACKET, reduce_size=True), only)
     assert (found["kind"], set(found)) == ("one of oco", {"kind", "reduce_size"})
-    assert mistaken(BRACKET, under(evolved(EVERYTHING, groups=frozenset(), oco_reduce=False)))["kind"] == "single orders only"
+    assert (
+        mistaken(BRACKET, under(evolved(EVERYTHING, groups=frozenset(), oco_reduce=False)))["kind"]
+        == "single orders only"
+    )
 
 
 def test_children_reduce_what_their_parent_opens_and_an_oco_what_there_is() -> None:

@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.instruments import Kind
+from brokers.thinkorswim.board import Board
 from brokers.thinkorswim.codes import CODES, Reaction, response_code
 from brokers.thinkorswim.fields import ASKED, FIELDS, Service, number, numbers
+from brokers.thinkorswim.rows import EquityCandle, EquityRow, FutureCandle
 from brokers.thinkorswim.settings import Qos, ThinkorswimSettings
 from brokers.thinkorswim.wire import (
     LONGEST,
+    Batch,
     Command,
+    FutureBatch,
     Malformed,
     Streamer,
     Verb,
@@ -26,7 +31,7 @@ from brokers.thinkorswim.wire import (
     subscription_parameters,
 )
 from brokers.thinkorswim.wire_rest import decode_facts, decode_history, decode_preferences, words_of
-from brokers.thinkorswim.wire_rows import EquityCandle, EquityRow, FutureCandle, FutureRow, decode_rows, is_sane
+from brokers.thinkorswim.wire_rows import decode_rows, is_sane
 from runtime.wire.secret import Secret
 
 D = Decimal
@@ -96,8 +101,8 @@ def test_fields_stand_at_their_published_numbers() -> None:
 
 def test_an_image_and_a_change_keep_every_digit() -> None:
     batch = decode_frame(IMAGE).data[0]
-    (row,), bad = decode_rows(batch.service, batch.content)
-    assert isinstance(row, FutureRow)
+    assert isinstance(batch, FutureBatch)
+    (row,) = batch.content
     assert (row.bid, row.ask, row.volume, row.quote_ms, row.active_symbol) == (
         D("6900.25"),
         D("6900.5"),
@@ -105,11 +110,11 @@ def test_an_image_and_a_change_keep_every_digit() -> None:
         1764599401000,
         "/ESZ25",
     )
-    assert not bad
     text = b'[{"key":"/6JZ25","1":0.00651234500000000000000000001,"4":5}]'
-    (row,), _ = decode_rows("LEVELONE_FUTURES", msgspec.Raw(text))
-    assert str(getattr(row, "bid", "")) == "0.00651234500000000000000000001"
-    assert getattr(row, "ask", None) is msgspec.UNSET
+    (change,), bad = decode_rows("LEVELONE_FUTURES", msgspec.Raw(text))
+    assert not bad
+    assert str(getattr(change, "bid", "")) == "0.00651234500000000000000000001"
+    assert getattr(change, "ask", None) is msgspec.UNSET
 
 
 def test_candles_are_read_in_the_order_that_is_really_sent() -> None:
@@ -140,6 +145,57 @@ def test_every_documented_code_has_a_meaning_and_unknown_ones_refuse() -> None:
     assert all((code.reaction is Reaction.GO_ON) == (code.means is None) for code in CODES.values())
     assert response_code(4711).reaction is Reaction.REFUSE
     assert not response_code(4711).ends
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['[{"key":"A","1":1.5},{"key":"B","1":{}}]', '[{"key":1}]', "{}"],
+)
+def test_prices_that_do_not_fit_are_left_to_the_way_for_all_frames(content: str) -> None:
+    (batch,) = decode_frame(f'{{"data":[{{"content":{content},"service":"LEVELONE_EQUITIES","timestamp":7}}]}}').data
+    assert isinstance(batch, Batch)
+    assert (batch.service, bytes(batch.content), batch.timestamp) == ("LEVELONE_EQUITIES", content.encode(), 7)
+
+
+def test_prices_beside_other_rows_and_notices_lose_none_of_them() -> None:
+    prices = '{"service":"LEVELONE_FUTURES","timestamp":7,"content":[{"key":"/ES","1":1.5}]}'
+    other = '{"service":"CHART_FUTURES","content":[]}'
+    beside = decode_frame(f'{{"data":[{prices}],"notify":[{{"heartbeat":"1"}}]}}')
+    assert (len(beside.data), len(beside.notify)) == (1, 1)
+    mixed = decode_frame(f'{{"data":[{prices},{other}]}}').data
+    assert [one.service for one in mixed] == ["LEVELONE_FUTURES", "CHART_FUTURES"]
+    assert all(isinstance(one, Batch) for one in mixed)
+
+
+@given(
+    st.sampled_from(["LEVELONE_EQUITIES", "LEVELONE_FUTURES"]),
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "key": st.sampled_from(["A", "B"]),
+                "delayed": st.booleans(),
+                **{
+                    str(place): st.none() | st.integers(0, 10**13) | st.sampled_from(["7.5", "NaN", "-1"])
+                    for place in range(11)
+                },
+            },
+        ),
+        max_size=3,
+    ),
+)
+def test_read_in_one_go_or_by_the_way_for_all_a_batch_gives_the_same_events(service: str, rows: list[Any]) -> None:
+    content = json.dumps(rows)
+    (whole,) = decode_frame(
+        f'{{"data":[{{"service":"{service}","timestamp":1767625200000,"content":{content}}}]}}'
+    ).data
+    told = []
+    for batch in (whole, Batch(service, msgspec.Raw(content.encode()), 1767625200000)):
+        board = Board(lot_shares=100, delayed_data=False)
+        for name in ("A", "B"):
+            board.watch(name, name, Kind.STOCK if service == "LEVELONE_EQUITIES" else Kind.FUTURE)
+        told.append((board.take(batch, 1), [str(one) for one in board.told()], board.statistics()))
+    assert told[0] == told[1]
 
 
 def test_one_bad_row_costs_itself_alone() -> None:

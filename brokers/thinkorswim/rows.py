@@ -1,0 +1,73 @@
+"""What a row of each service holds, field by field."""
+
+from decimal import Decimal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from brokers.thinkorswim.fields import Service, wire_names
+
+Number = Decimal | UnsetType | None  # None: the streamer says that there is none; UNSET: it is as before
+Moment = int | UnsetType | None
+
+
+class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=False):
+    """What changed of a future's best prices."""
+
+    key: str
+    delayed: bool | UnsetType = UNSET
+    bid: Number = UNSET
+    ask: Number = UNSET
+    last: Number = UNSET
+    bid_size: Number = UNSET
+    ask_size: Number = UNSET
+    volume: Number = UNSET
+    last_size: Number = UNSET
+    quote_ms: Moment = UNSET
+    trade_ms: Moment = UNSET
+    active_symbol: str | UnsetType | None = UNSET
+
+
+class EquityRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_EQUITIES), gc=False):
+    """What changed of a stock's best prices; displayed sizes are in lots."""
+
+    key: str
+    delayed: bool | UnsetType = UNSET
+    bid: Number = UNSET
+    ask: Number = UNSET
+    last: Number = UNSET
+    bid_size: Number = UNSET
+    ask_size: Number = UNSET
+    volume: Number = UNSET
+    last_size: Number = UNSET
+    quote_ms: Moment = UNSET
+    trade_ms: Moment = UNSET
+
+
+class FutureCandle(msgspec.Struct, rename=wire_names(Service.CHART_FUTURES), gc=False):
+    """A finished minute of a future."""
+
+    key: str
+    start_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class EquityCandle(msgspec.Struct, rename=wire_names(Service.CHART_EQUITY), gc=False):
+    """A finished minute of a stock."""
+
+    key: str
+    start_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+LevelRow = FutureRow | EquityRow
+CandleRow = FutureCandle | EquityCandle
+Row = LevelRow | CandleRow
