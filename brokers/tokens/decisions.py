@@ -44,9 +44,13 @@ class Policy:
     longest_hold_ns: int = 2 * HOUR_NS
     warn_ns: tuple[int, ...] = (2 * DAY_NS, DAY_NS, 6 * HOUR_NS, HOUR_NS)
 
+    def least_ahead_ns(self, left_ns: int) -> int:
+        """The shortest time before its end at which a token with so much left is refreshed."""
+        return min(self.ahead_ns, max(left_ns, 0) // 4)
+
     def ahead_of(self, left_ns: int, chance: random.Random) -> int:
         """How long before the end of a token with so much left it is refreshed."""
-        ahead_ns = min(self.ahead_ns, max(left_ns, 0) // 4)
+        ahead_ns = self.least_ahead_ns(left_ns)
         return ahead_ns + chance.randint(0, int(ahead_ns * self.jitter))
 
 

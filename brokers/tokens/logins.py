@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from brokers.tokens.credentials import Credential
+from brokers.tokens.decisions import SECOND_NS, Policy
 from brokers.tokens.flow import Flow
 from brokers.tokens.oauth2 import SCHWAB, TRADESTATION, OAuth2
 from brokers.tokens.password import TRADOVATE_DEMO, TRADOVATE_LIVE, PasswordLogin, new_device_id
@@ -31,6 +32,7 @@ class LoginPlan:
     broker: str
     fields: tuple[LoginField, ...]
     ways: Mapping[str, OAuth2 | PasswordLogin]  # by environment
+    policy: Policy = attrs.field(factory=Policy)
 
     def way(self, environment: str, at: str | None = None) -> OAuth2 | PasswordLogin:
         """The way in one environment; `at` is the origin of an emulator that stands in for the broker."""
@@ -92,7 +94,13 @@ LOGINS: Final[Mapping[str, LoginPlan]] = {
     plan.broker: plan
     for plan in (
         LoginPlan("tradestation", _CLIENT, dict.fromkeys(ENVIRONMENTS, TRADESTATION)),
-        LoginPlan("tradovate", _PASSWORD, {"paper": TRADOVATE_DEMO, "live": TRADOVATE_LIVE}),
+        LoginPlan(
+            "tradovate",
+            _PASSWORD,
+            {"paper": TRADOVATE_DEMO, "live": TRADOVATE_LIVE},
+            # A login is the last resort there, so a token is renewed long before its end.
+            Policy(ahead_ns=15 * 60 * SECOND_NS),
+        ),
         LoginPlan("thinkorswim", _CLIENT, {"live": SCHWAB}),
     )
 }

@@ -4,19 +4,13 @@ The broker keeps two sessions of a user, and a third login ends the first: so a 
 and a login is the last resort. Both sockets of a login live in the one session.
 """
 
-from typing import Final
-
 import attrs
 
-from brokers.guards.timeline import SECOND_NS
 from brokers.tokens.credentials import LoginId
-from brokers.tokens.decisions import Policy
 from brokers.tokens.password import TRADOVATE_DEMO, PasswordLogin
 from brokers.tokens.token_set import Token
 from brokers.tradovate.settings import BROKER, TradovateSettings
 from runtime.wire.secret import Secret
-
-POLICY: Final = Policy(ahead_ns=15 * 60 * SECOND_NS)
 
 
 def way(settings: TradovateSettings) -> PasswordLogin:

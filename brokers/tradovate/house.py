@@ -9,9 +9,10 @@ from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
+from brokers.tokens.logins import login_plan
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
-from brokers.tradovate.auth import POLICY, login_of, way
+from brokers.tradovate.auth import login_of, way
 from brokers.tradovate.bar_stream import BarStream, ChartParts
 from brokers.tradovate.blotter import Blotter
 from brokers.tradovate.directory import Directory
@@ -119,5 +120,5 @@ class House:
             streams=self.parts.streams,
             redactor=self.redactor,
             tell=tell,
-            policy=POLICY,
+            policy=login_plan(BROKER).policy,
         ).child()

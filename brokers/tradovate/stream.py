@@ -5,6 +5,7 @@ connecting, or at any time later, is shown on the open socket, the newest one on
 and the next one is opened with what the store has by then.
 """
 
+import abc
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -64,7 +65,7 @@ class Parts:
         return LinkNews(up, text, self.world.clock.wall_ns())
 
 
-class Stream(Actor):
+class Stream(Actor, abc.ABC):
     """One socket, kept open."""
 
     what = "the socket"
@@ -95,25 +96,25 @@ class Stream(Actor):
 
     # What each kind of socket does in its way.
 
+    @abc.abstractmethod
     def origin(self) -> str:
         """Where the socket is."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def access(self, token: Token) -> Secret:
         """Which of the tokens opens it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def tell_link(self, news: LinkNews) -> None:
         """Tells that it went down or came up."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def greet(self, talk: Talk, token: Token) -> None:
         """What is asked for once the socket is authorized; raises BrokerError, SocketLost."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def take(self, events: Sequence[Message]) -> None:
         """Takes in the events of one frame; raises SocketLost where the state must be read anew."""
-        raise NotImplementedError
 
     def glance(self, frame: str | bytes) -> bool:
         """Takes a frame in at once, if that can be done without waiting; whether it did."""

@@ -5,7 +5,8 @@ import os
 import random
 import sys
 import webbrowser
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,12 +15,12 @@ import trio
 
 from brokers.capability import Environment
 from brokers.tokens.credentials import Credential, LoginId, NoCredential, VersionConflict
-from brokers.tokens.drive import drive
-from brokers.tokens.flow import LoginFailure
+from brokers.tokens.drive import Person, drive
+from brokers.tokens.flow import AskHuman, LoginFailure
 from brokers.tokens.logins import UnknownEnvironment, UnknownField, UnknownLogin, field_of, login_plan, person_login
-from brokers.tokens.loopback import at_loopback
+from brokers.tokens.loopback import at_loopback, pasted_redirect
 from brokers.tokens.oauth2 import OAuth2
-from brokers.tokens.token_set import Kept, kept_in, login_fields, login_names, with_kept
+from brokers.tokens.token_set import Kept, TokenSet, kept_in, login_fields, login_names, with_kept
 from brokers.vault import (
     SYSTEM_ENTROPY,
     CredentialId,
@@ -230,9 +231,18 @@ def _standing(login: LoginId, credential: Credential, kept: Kept, now_ns: int) -
         "expires_ns": None if tokens is None else tokens.expires_ns,
         "login_ends_ns": ends_ns,
         "last_refresh_ns": None if tokens is None else tokens.issued_ns,
-        "next_ns": max(kept.not_before_ns, now_ns) if tokens is not None else None,
+        "next_ns": None if tokens is None else max(_due_ns(login.broker, tokens), kept.not_before_ns, now_ns),
         "why_not": why,
     }
+
+
+def _due_ns(broker: str, tokens: TokenSet) -> int:
+    """When a session refreshes these tokens at the latest."""
+    try:
+        policy = login_plan(broker).policy
+    except UnknownLogin:
+        return tokens.expires_ns
+    return tokens.expires_ns - policy.least_ahead_ns(tokens.expires_ns - tokens.issued_ns)
 
 
 def _plan_fields(broker: str) -> Sequence[Any]:
@@ -253,18 +263,38 @@ async def log_in(
     origins = AllowList(*dict.fromkeys(map(_origin, _addresses(way))))
 
     def open_page(address: str) -> None:
-        show(address)
+        show(f"Log in at this address within 5 minutes:\n{address}")
         if browser:
             webbrowser.open(address)
 
     async with HttpClient(keys.world.network, origins, redactor) as client:
-        person = at_loopback(keys.world.network, open_page)
+        pasted = isinstance(way, OAuth2) and way.redirect_uri.startswith("https:")
+        person = _pasting(open_page, show) if pasted else at_loopback(keys.world.network, open_page)
         known = kept_in(credential).tokens
         flow = way.renew(credential, known) if renew else person_login(way, credential, random.SystemRandom())
         tokens = await drive(flow, client, keys.world.clock, redactor, person)
     generation = kept_in(credential).generation + 1
     await keys.shelf.put(with_kept(credential, Kept(tokens, generation)))
     return keys.world.clock.wall_ns(), tokens.expires_ns
+
+
+def _pasting(open_page: Callable[[str], None], show: Callable[[str], None]) -> Person:
+    """A person who copies the address at which the browser ends, because nobody can listen there."""
+
+    async def person(question: AskHuman) -> Mapping[str, str]:
+        open_page(question.address)
+        show(f"The browser ends at {question.redirect_uri} with an error; paste that page's whole address here:")
+        return pasted_redirect(await _line(), question)
+
+    return person
+
+
+async def _line() -> str:
+    """One line of standard input; it is not read before it is there, so that a time limit can end the wait."""
+    # A file is always readable, and the selector refuses to wait for one.
+    with suppress(PermissionError):
+        await trio.lowlevel.wait_readable(sys.stdin)
+    return sys.stdin.readline()
 
 
 def _addresses(way: Any) -> tuple[str, ...]:

@@ -58,14 +58,15 @@ class SignIn:
         return self._login.refresh_token
 
     def authorize(self, query: Mapping[str, str], now_ns: int) -> Reply:
-        """The browser's page: the person always agrees and is sent back with a code."""
+        """The browser's page: the person always agrees and is sent back with a code, and the state that came."""
         wanted = {"client_id": self.app.key, "redirect_uri": self.app.callback}
         wrong = [name for name, value in wanted.items() if query.get(name) != value]
         if wrong or query.get("response_type", "code") != "code":
             raise RefusedError(400, f"Invalid {(wrong or ['response_type'])[0]}")
         code = f"C0.{self._word(48)}@"
         self._codes[code] = now_ns + CODE_SECONDS * SECOND_NS
-        location = f"{self.app.callback}/?code={quote(code)}&session={new_uuid(self._chance)}"
+        state = f"&state={quote(query['state'])}" if "state" in query else ""
+        location = f"{self.app.callback}/?code={quote(code)}&session={new_uuid(self._chance)}{state}"
         return Reply(302, b"", (("location", location),))
 
     def token(self, authorization: str, form: Mapping[str, str], now_ns: int) -> Reply:

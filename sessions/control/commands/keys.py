@@ -49,7 +49,7 @@ def list_(as_json: bool) -> None:
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
 
-    rows = _done(work.run(work.listed, _refuse))
+    rows = _done(work.run(work.listed, _say))
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -78,7 +78,7 @@ def set_(broker: str, field: str, login: str, environment: str, as_json: bool) -
 
     def store() -> Any:
         value = work.value_from_person(broker, field)
-        return work.run(lambda keys: work.kept(keys, work.login_id(broker, login, environment), field, value), _refuse)
+        return work.run(lambda keys: work.kept(keys, work.login_id(broker, login, environment), field, value), _say)
 
     _told(_done(_guarded(store)), f"{field} of {broker} {login} ({environment}) is stored.", as_json)
 
@@ -96,7 +96,7 @@ def remove(broker: str, field: str | None, login: str, environment: str, as_json
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
 
     which = work.login_id(broker, login, environment)
-    _done(work.run(lambda keys: work.dropped(keys, which, field), _refuse))
+    _done(work.run(lambda keys: work.dropped(keys, which, field), _say))
     _told({"ok": True}, f"{field or 'the credential'} of {broker} {login} ({environment}) is gone.", as_json)
 
 
@@ -112,7 +112,7 @@ def rotate(kind: str | None, as_json: bool) -> None:
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
 
-    version = _done(work.run(partial(work.rotate, kind=kind), _refuse))
+    version = _done(work.run(partial(work.rotate, kind=kind), _say))
     _told({"ok": True, "key_version": version}, f"The vault is under key {version} now.", as_json)
 
 
@@ -125,7 +125,7 @@ def status(as_json: bool) -> None:
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
 
-    now_ns, rows = _done(work.run(work.status, _refuse))
+    now_ns, rows = _done(work.run(work.status, _say))
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -164,24 +164,22 @@ def login(broker: str, browser: bool, renew: bool, at: str | None, login: str, e
     """Logs in to a broker with what `pitboss keys set` stored, and keeps the tokens in the vault.
 
     Where the broker has a page for it, the page opens in the browser, and its address is printed; the answer arrives
-    at this machine alone. A password login goes by itself.
+    at this machine alone. Where the broker sends the browser to an https address, the browser ends with an error, and
+    you paste that address here, or on standard input. A password login goes by itself.
 
     Example: pitboss login tradestation --no-browser
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
 
-    def show(address: str) -> None:
-        click.echo(f"Log in at this address within 5 minutes:\n{address}", err=True)
-
     which = work.login_id(broker, login, environment)
     now_ns, ends_ns = _done(
-        work.run(partial(work.log_in, login=which, show=show, browser=browser, at=at, renew=renew), _refuse)
+        work.run(partial(work.log_in, login=which, show=_say, browser=browser, at=at, renew=renew), _say)
     )
     said = f"Logged in to {broker} {login} ({environment}); the access token ends {work.moment(ends_ns, now_ns)}."
     _told({"ok": True, "expires_ns": ends_ns}, said, as_json)
 
 
-def _refuse(sentence: str) -> None:
+def _say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
@@ -192,7 +190,7 @@ def _guarded(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except credentials.REFUSALS as refusal:
-        _refuse(str(refusal))
+        _say(str(refusal))
         return None
 
 

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,15 +73,20 @@ def test_every_fault_is_listed_with_its_row_and_what_it_does() -> None:
     assert {"F36", "F39", "F40"} <= rows
 
 
-def test_a_person_logs_in_at_the_emulator_and_the_tokens_are_kept(tmp_path: Path) -> None:
+def with_vault(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user whose vault opens with a key file."""
     (tmp_path / KEY_FILE_NAME).write_text(base64.b64encode(bytes(range(32))).decode())
     (tmp_path / KEY_FILE_NAME).chmod(0o600)
-    environ = {
+    return {
         "HOME": str(tmp_path),
         "PATH": os.environ["PATH"],
         "CREDENTIALS_DIRECTORY": str(tmp_path),
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }
+
+
+def test_a_person_logs_in_at_the_emulator_and_the_tokens_are_kept(tmp_path: Path) -> None:
+    environ = with_vault(tmp_path)
 
     def run(*words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603 - our own command
@@ -105,6 +111,7 @@ def test_a_person_logs_in_at_the_emulator_and_the_tokens_are_kept(tmp_path: Path
         (row,) = json.loads(run("keys", "status", "--json").stdout)
         assert row["why_not"] == ""
         assert row["expires_ns"] == json.loads(told)["expires_ns"]
+        assert time.time_ns() < row["next_ns"] < row["expires_ns"]
 
         renewed = json.loads(run("login", "tradestation", "--renew", "--at", ready["http"], "--json").stdout)
         assert renewed["expires_ns"] > row["expires_ns"]
@@ -118,6 +125,54 @@ def test_a_person_logs_in_at_the_emulator_and_the_tokens_are_kept(tmp_path: Path
         assert done.stderr.count("\n") == 1
         assert "run `pitboss login tradestation`" in done.stderr
         assert (tmp_path / ".local/state/pitboss/vault.pitboss").read_bytes() == before
+
+
+class Unfollowed(urllib.request.HTTPRedirectHandler):
+    """A browser that stops where it is sent."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def where_the_browser_ends(address: str) -> str:
+    """The address that a login page sends the browser to."""
+    with pytest.raises(urllib.error.HTTPError) as sent:
+        urllib.request.build_opener(Unfollowed).open(address, timeout=20)
+    sent.value.close()
+    return str(sent.value.headers["Location"])
+
+
+def test_where_nobody_can_listen_the_person_pastes_the_address_and_no_other_one_is_taken(tmp_path: Path) -> None:
+    environ = with_vault(tmp_path)
+    live = ("thinkorswim", "--environment", "live")
+
+    def log_in(http: str, change: Callable[[str], str]) -> tuple[int, str, str]:
+        command = [*COMMAND, "login", *live, "--no-browser", "--at", http, "--json"]
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(command, env=environ, cwd=ROOT, text=True, **pipes) as login:  # noqa: S603 - our own
+            assert login.stderr is not None
+            login.stderr.readline()
+            address = where_the_browser_ends(login.stderr.readline().strip())
+            assert address.startswith("https://127.0.0.1")
+            assert "paste" in login.stderr.readline()
+            told, said = login.communicate(change(address) + "\n", timeout=20)
+        assert address.split("?")[1] not in told + said
+        return login.returncode, told, said
+
+    with emulated("thinkorswim") as ready:
+        for field in ("client_id", "client_secret"):
+            subprocess.run(  # noqa: S603 - our own command
+                [*COMMAND, "keys", "set", *live, "--field", field],
+                input=ready["credentials"][field] + "\n", text=True, check=True, env=environ, cwd=ROOT,
+            )  # fmt: skip
+        code, told, said = log_in(ready["http"], lambda address: address.replace("127.0.0.1", "example.org"))
+        assert (code, told, said.count("\n")) == (3, "", 1)
+        assert "expected the address at which the browser ended" in said
+        code, told, said = log_in(ready["http"], lambda _: "")
+        assert (code, told, said.count("\n")) == (3, "", 1)
+        code, told, said = log_in(ready["http"], str)
+        assert (code, said) == (0, "")
+        assert json.loads(told)["expires_ns"] > time.time_ns()
 
 
 def test_a_login_goes_to_this_machine_or_to_the_broker_and_nowhere_else() -> None:
