@@ -144,14 +144,14 @@ class Trader(Actor):
         self._restore_state(kept.state)
         self.gate.enrol(self.session, self.plan.limits, None if kept.book is None else Snapshot.from_json(kept.book))
         self._make_helpers(await self._desk())
-        self._listen()
+        now_ns = self.world.clock.wall_ns()
+        self.schedule = Schedule(self.wants.timers, self.wants.symbols, self.around.catalogue.calendar, now_ns)
+        self._listen()  # from here on news may come, and every piece of it asks what is due
         await self._hear_what_stands()
         await self._adopt_orders()
         self.clerk.compare(self.world.clock.wall_ns())
         with trio.fail_after(START_SECONDS):
             await self.standing.reconciled()
-        now_ns = self.world.clock.wall_ns()
-        self.schedule = Schedule(self.wants.timers, self.wants.symbols, self.around.catalogue.calendar, now_ns)
         for name in self.wants.symbols:
             await self.follower.follow(name)
         if poison is not None:
@@ -228,6 +228,7 @@ class Trader(Actor):
     # Listening: all of this runs while somebody publishes, so it must neither wait nor raise.
 
     def _listen(self) -> None:
+        self.spawn(self._hold)  # first: whatever fails from here on, nobody calls a trader that is gone
         attach, broker = self.runtime.topics.attach, self.around.orders.name
         self._leaves += [
             attach(account_topic(broker, self.plan.account, self.session), self._hear_account),
@@ -237,7 +238,6 @@ class Trader(Actor):
         ]
         if self.around.data is not None:
             self._leaves.append(self.around.data.need_feed().listen(self._hear_link))
-        self.spawn(self._hold)
 
     def _hear_account(self, news: object) -> None:
         now_ns = self.world.clock.wall_ns()
