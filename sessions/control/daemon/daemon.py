@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from brokers.catalogue import Catalogue
-from brokers.vault import SYSTEM_ENTROPY, Keyholder
+from brokers.vault import Keyholder
 from config.reading import ConfigError
 from config.settings import DaemonSettings, Folders, Settings
 from runtime import Child, Runtime, SupervisorRef, open_runtime
@@ -23,6 +23,7 @@ from sessions.control.daemon.configuration import Configuration
 from sessions.control.daemon.drain import drain, keep_switch
 from sessions.control.daemon.house import TREE, House, make_house
 from sessions.control.daemon.log_file import LogFile
+from sessions.control.daemon.machine import THIS_MACHINE, Machine
 from sessions.control.daemon.notify import ServiceManager
 from sessions.control.daemon.reload import reload
 from sessions.control.daemon.tree import daemon_tree
@@ -53,6 +54,7 @@ class Daemon:
     manager: ServiceManager = ServiceManager(None, None)  # noqa: RUF009 - frozen
     say: Callable[[str], None] = lambda _: None
     signals: bool = False
+    machine: Machine = THIS_MACHINE
 
 
 async def run_daemon(daemon: Daemon, *, task_status: trio.TaskStatus[House] = trio.TASK_STATUS_IGNORED) -> int:
@@ -158,6 +160,7 @@ def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, log: LogFile) -
         log=log,
         keys=daemon.keys,
         catalogue=Catalogue.shipped(),
+        machine=daemon.machine,
     )
     if is_new:
         house.switch.permit("the first start of this state folder")
@@ -172,14 +175,16 @@ def _chain(daemon: Daemon) -> tuple[Chain, bool]:
     try:
         return Chain(disk.read(path)), False
     except FileNotFoundError:
-        key = SYSTEM_ENTROPY(_KEY_BYTES)
+        key = daemon.machine.entropy(_KEY_BYTES)
         disk.write(path, key)
         return Chain(key), True
 
 
 def _log_file(daemon: Daemon, redactor: Redactor) -> LogFile:
     said = daemon.settings.daemon
-    return LogFile(daemon.place.state / "logs", redactor, size=said.log_size_mib * _MIB, files=said.log_files)
+    return daemon.machine.open_log(
+        daemon.place.state / "logs", redactor, size=said.log_size_mib * _MIB, files=said.log_files
+    )
 
 
 @attrs.define(eq=False)

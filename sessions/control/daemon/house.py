@@ -19,6 +19,7 @@ from runtime.wire.redaction import Redactor
 from runtime.world import World
 from sessions.control.daemon.arming import Arms
 from sessions.control.daemon.log_file import LogFile
+from sessions.control.daemon.machine import Machine
 from sessions.control.daemon.memory import JournalStream
 from sessions.control.daemon.risk_limits import portfolio_limits
 from sessions.journal import Chain, Journal
@@ -62,6 +63,7 @@ class House:
     log: LogFile
     keys: Keyholder
     catalogue: Catalogue
+    machine: Machine
     switch: KillSwitch
     gate: RiskGate
     arms: Arms
@@ -152,6 +154,7 @@ def make_house(
     log: LogFile,
     keys: Keyholder,
     catalogue: Catalogue,
+    machine: Machine,
 ) -> House:
     """Puts the belongings together; nothing is opened yet. Raises OSError."""
     world, version = runtime.world, metadata.version("pitboss")
@@ -168,6 +171,7 @@ def make_house(
         log=log,
         keys=keys,
         catalogue=catalogue,
+        machine=machine,
         switch=switch,
         gate=gate,
         arms=Arms(stream, version, settings.daemon.arming_minutes),

@@ -1,11 +1,10 @@
 """The tree of a daemon, in the order in which it starts; what falls takes with it what came after."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from brokers.vault import SYSTEM_ENTROPY, Vault, by_file_lock
+from brokers.vault import Vault
 from config.settings.sections import HealthSettings
 from config.settings.sessions import NONE
 from runtime import Actor, Child, DynamicSupervisor, Strategy, Supervisor
@@ -70,7 +69,7 @@ def _journal(house: House) -> Journal:
 
 
 def _vault(house: House) -> Vault:
-    return Vault(house.place.state / VAULT_FILE, house.keys, SYSTEM_ENTROPY, alone=by_file_lock)
+    return Vault(house.place.state / VAULT_FILE, house.keys, house.machine.entropy, alone=house.machine.alone)
 
 
 def _keeper(house: House) -> Sessions:
@@ -90,8 +89,7 @@ def _watched(house: House) -> Watched:
         return frozenset(name for name in _running(house) if not _is_armed(house, name))
 
     def free() -> int:
-        found = os.statvfs(house.place.state)
-        return found.f_bavail * found.f_frsize
+        return house.machine.free(house.place.state)
 
     return Watched(house.journal, house.risk, settings, sessions, unarmed, free, house.keep_portfolio)
 

@@ -1,0 +1,44 @@
+"""What a daemon takes from the machine it runs on, beside its world: a log, room on disk, entropy, a lock."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import attrs
+
+from brokers.vault import SYSTEM_ENTROPY, by_file_lock
+from brokers.vault.private import Alone
+from brokers.vault.sealing import Entropy
+from runtime.wire.redaction import Redactor
+from sessions.control.daemon.log_file import LogFile
+
+
+class OpenLog(Protocol):
+    """Opens the log of a daemon."""
+
+    def __call__(self, folder: Path, redactor: Redactor, *, size: int, files: int) -> LogFile:
+        """`size` is in bytes; `files` old ones are kept beside the present one. Raises OSError."""
+        ...
+
+
+def free_bytes(folder: Path) -> int:
+    """How much the disk of a folder still takes; raises OSError."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+@attrs.frozen
+class Machine:
+    """One machine; a rehearsal has one in memory.
+
+    alone  keeps other processes of the same user from changing the vault meanwhile
+    """
+
+    open_log: OpenLog = LogFile
+    free: Callable[[Path], int] = free_bytes
+    entropy: Entropy = SYSTEM_ENTROPY
+    alone: Alone = by_file_lock
+
+
+THIS_MACHINE: Final = Machine()
