@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from sessions.control import cli
 from sessions.control.bench import command
 from sessions.control.bench.report import Measurements
+from sessions.control.commands.all import ENTRIES, FAMILIES
 
 
 def pitboss(*args: str) -> subprocess.CompletedProcess[str]:
@@ -38,42 +39,73 @@ def test_the_demo_for_people_ends_with_a_verdict() -> None:
     assert "\x1b" not in done.stdout, "plain when piped"
 
 
-@pytest.mark.parametrize("words", [("--help",), ("demo", "--help"), ("bench", "--help"), ("--version",)])
-def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+def modules_after(*words: str) -> set[str]:
+    """What a command has imported when it ends."""
     program = (
         "import sys; from sessions.control.cli import main\n"
         f"try: main({list(words)!r}, standalone_mode=True)\n"
         "except SystemExit: pass\n"
-        "print('|'.join(sorted(sys.modules)), file=sys.stderr)"
+        "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    loaded = set(done.stderr.split("|"))
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("demo", "--help"), ("bench", "--help"), ("--version",)])
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     heavy = {"trio", "rich", "httpx", "msgspec", "attrs", "brokers", "starlette", "sqlite3"}
-    assert loaded & heavy == set()
+    assert modules_after(*words) & heavy == set()
 
 
-def all_commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def test_the_help_of_all_commands_imports_none_of_them() -> None:
+    loaded = modules_after("--help")
+    ours = {one for one in loaded if one.startswith("sessions.")}
+    names = ("control", "control.cli", "control.commands", "control.commands.all", "control.commands.options")
+    assert ours == {f"sessions.{name}" for name in names}
+    assert len(loaded) < 150
+
+
+def every(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """The words of every command, those of groups too."""
-    for name, one in group.commands.items():
-        yield (*path, name)
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        one = group.get_command(context, name)
+        assert one is not None
+        yield (*path, name), one
         if isinstance(one, click.Group):
-            yield from all_commands(one, (*path, name))
+            yield from every(one, (*path, name))
 
 
-@pytest.mark.parametrize("path", sorted(all_commands(cli.main)), ids=" ".join)
-def test_every_commands_help_ends_with_a_runnable_example(path: tuple[str, ...]) -> None:
-    help_text = CliRunner().invoke(cli.main, [*path, "--help"]).output
-    (example,) = [line.strip() for line in help_text.splitlines() if line.strip().startswith("Example: pitboss")]
+EVERY = dict(every(cli.main))
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_help_tells_the_exit_codes_and_ends_with_an_example_that_is_understood(path: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(cli.main, [*path, "--help"]).output
+    assert "Exit codes: 0" in text
+    (example,) = [line.strip() for line in text.splitlines() if line.strip().startswith("Example: pitboss")]
     words = example.removeprefix("Example: pitboss ").split()
     assert tuple(words[: len(path)]) == path
-    assert "--json" in help_text
-    found: click.Command = cli.main
-    for word in path:
-        assert isinstance(found, click.Group)
-        found = found.commands[word]
-    parsed = found.make_context(path[-1], words[len(path) :])
-    if not isinstance(found, click.Group):
+    assert "--json" in text
+    parsed = EVERY[path].make_context(path[-1], words[len(path) :])
+    if not isinstance(EVERY[path], click.Group):
         assert parsed.params["as_json"] is ("--json" in words)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_command_is_listed_with_the_sentence_that_its_own_help_begins_with(name: str) -> None:
+    assert EVERY[name,].name == name
+    assert ENTRIES[name].sentence == EVERY[name,].get_short_help_str(limit=1000)
+
+
+def test_help_lists_the_commands_in_families_and_nothing_is_cut() -> None:
+    text = CliRunner().invoke(cli.main, ["--help"], terminal_width=200).output
+    for title, family in FAMILIES.items():
+        section = text.split(f"{title}:\n")[1].split("\n\n")[0]
+        assert [line.split()[0] for line in section.splitlines() if line.startswith("  ") and line[2] != " "] == list(
+            family
+        )
+    assert "..." not in text.partition("Options:")[2]
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["bench", "nonsense"], ["demo", "--duration", "0"], ["demo", "--no"]])

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, asks
 from sessions.control.commands.watching import live_view
 
@@ -21,7 +22,7 @@ def counted(default: int) -> Callable[[F], F]:
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--open", "only_open", is_flag=True, help="Leave the finished ones out.")
 @counted(50)
 @asks
@@ -36,7 +37,7 @@ def orders(daemon: Daemon, only_open: bool, count: int, as_json: bool) -> None:
     _table(daemon.ask("orders", count=count, **query), order_rows, "no orders", as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @asks
 def positions(daemon: Daemon, as_json: bool) -> None:
     """Lists what all accounts hold.
@@ -48,7 +49,7 @@ def positions(daemon: Daemon, as_json: bool) -> None:
     _table(daemon.ask("positions"), position_rows, "nothing is held", as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @counted(50)
 @asks
 def fills(daemon: Daemon, count: int, as_json: bool) -> None:
@@ -61,7 +62,7 @@ def fills(daemon: Daemon, count: int, as_json: bool) -> None:
     _table(daemon.ask("fills", count=count), fill_rows, "no fills", as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @live_view
 @asks
 def equity(daemon: Daemon, live: bool, as_json: bool) -> None:
@@ -81,7 +82,7 @@ def equity(daemon: Daemon, live: bool, as_json: bool) -> None:
         emit(daemon.ask("equity"), seen.draw, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("symbol")
 @click.option("--broker", default="paper", show_default=True, help="Which configured broker is asked.")
 @click.option("--interval", default="1m", show_default=True, help="Their length, such as 1m, 15m, 4h, 1d.")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, Group, machine_readable
 from sessions.control.commands.speaking import NOT_WELL, Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +26,7 @@ def with_files(command: F) -> F:
     )(command)
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Shows and checks the settings that a daemon would start with.
 
@@ -97,7 +97,7 @@ def _problems(files: tuple[Path, ...]) -> tuple[Any, ...]:
         raise Refused(str(unknown)) from unknown
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Where to write it.")
 @click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="An answer, so that it is not asked for.")
 @click.option("--defaults", is_flag=True, help="Ask nothing: what was not given takes its default.")

@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, machine_readable
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("broker")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 chooses a free one.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides the market and what chance decides.")
@@ -19,6 +19,8 @@ def emulate(broker: str, port: int, seed: int, faults: tuple[str, ...], latency:
 
     Orders trade on the paper engine against the synthetic market. When it is ready it prints its addresses, the
     credentials that it accepts and the accounts. `--fault list` prints what can go wrong, and ends.
+
+    Exit codes: 0 it was interrupted, 1 it could not serve, 2 the command was not understood.
 
     Example: pitboss emulate tradestation --seed 7 --fault error-after=504 --latency 20 --json
     """

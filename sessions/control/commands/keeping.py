@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from sessions.control.commands.configuring import with_files
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, Group, machine_readable
 from sessions.control.commands.speaking import Daemon, NobodyAnswers, NotWell, Refused, acts, checks
 
 _JOURNAL = "journal"  # how the daemon's refusals name it
 
 
-@click.group()
+@click.group(cls=Group)
 def audit() -> None:
     """Checks and shows the journal, to which everything is written before it happens.
 
@@ -99,7 +99,7 @@ def export(files: tuple[Path, ...], target: Path, after: int, as_json: bool) -> 
     said(done if as_json else {"text": f"{count} entries are in {target}"}, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @with_files
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @acts
@@ -123,7 +123,7 @@ def backup(daemon: Daemon, files: tuple[Path, ...], folder: Path, as_json: bool)
     said(done, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @with_files
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @machine_readable

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, Group, machine_readable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ def whose(command: F) -> F:
     return login(environment(command))
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Keeps the credentials of brokers in the vault, encrypted.
 
@@ -44,6 +44,8 @@ def keys() -> None:
 @machine_readable
 def list_(as_json: bool) -> None:
     """Lists what is stored: whose it is and which fields it has, never a value.
+
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
 
     Example: pitboss keys list
     """
@@ -72,6 +74,8 @@ def set_(broker: str, field: str, login: str, environment: str, as_json: bool) -
 
     The value is typed at a hidden prompt or read from the first line of standard input, never from the command line.
 
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
+
     Example: pitboss keys set tradestation --field client_id
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
@@ -91,6 +95,8 @@ def set_(broker: str, field: str, login: str, environment: str, as_json: bool) -
 def remove(broker: str, field: str | None, login: str, environment: str, as_json: bool) -> None:
     """Removes a broker's credential, or one field of it.
 
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
+
     Example: pitboss keys remove tradestation --login old
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
@@ -108,6 +114,8 @@ def rotate(kind: str | None, as_json: bool) -> None:
 
     Without --to the new key comes from where the old one came from. Put a new passphrase into its file first.
 
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
+
     Example: pitboss keys rotate
     """
     from sessions.control import credentials as work  # noqa: PLC0415 - imported late: --help must stay quick
@@ -120,6 +128,8 @@ def rotate(kind: str | None, as_json: bool) -> None:
 @machine_readable
 def status(as_json: bool) -> None:
     """Shows how each login stands: expiry, last refresh, next, and why not.
+
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
 
     Example: pitboss keys status
     """
@@ -153,7 +163,7 @@ def _on_this_machine(_: click.Context, __: click.Parameter, value: str | None) -
     return value
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("broker")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the broker's page, or print it.")
 @click.option("--renew", is_flag=True, help="Refresh the stored tokens now, without a person.")
@@ -166,6 +176,8 @@ def login(broker: str, browser: bool, renew: bool, at: str | None, login: str, e
     Where the broker has a page for it, the page opens in the browser, and its address is printed; the answer arrives
     at this machine alone. Where the broker sends the browser to an https address, the browser ends with an error, and
     you paste that address here, or on standard input. A password login goes by itself.
+
+    Exit codes: 0 fine, 2 the command was not understood, 3 it was refused.
 
     Example: pitboss login tradestation --no-browser
     """

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, machine_readable
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @machine_readable
 def brokers(name: str | None, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def brokers(name: str | None, as_json: bool) -> None:
     emit(found, facts, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("like", default="")
 @machine_readable
 def symbols(like: str, as_json: bool) -> None:

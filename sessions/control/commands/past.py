@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from sessions.control.commands.books import counted
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, asks
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,7 +18,7 @@ def followed(command: F) -> F:
     return click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until you interrupt it.")(command)
 
 
-@click.command()
+@click.command(cls=Command)
 @counted(50)
 @followed
 @asks
@@ -33,7 +34,7 @@ def events(daemon: Daemon, count: int, follow: bool, as_json: bool) -> None:
     _told(daemon, "events", daemon.ask("events", count=count), event_line, follow=follow, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @counted(50)
 @followed
 @asks
@@ -50,7 +51,7 @@ def logs(daemon: Daemon, count: int, follow: bool, as_json: bool) -> None:
     _told(daemon, "logs", rows, log_line, follow=follow, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @counted(10)
 @click.option("--trace", is_flag=True, help="With the stack of each.")
 @asks

@@ -4,12 +4,13 @@ from typing import Any, Final
 
 import click
 
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, Refused, acts, signed
 
 _PATIENCE: Final = 610.0  # seconds; the daemon gives a session ten minutes
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.option("--broker", default=None, help="The configured broker that takes the orders of a new session.")
 @click.option("--account", default=None, help="The account; not needed where the broker has one.")
@@ -52,7 +53,7 @@ def start(
     _say(daemon.tell("start", seconds=_PATIENCE, session=name, new=new), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @acts
 def stop(daemon: Daemon, name: str, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def stop(daemon: Daemon, name: str, as_json: bool) -> None:
     _say(daemon.tell("stop", seconds=_PATIENCE, session=name), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @acts
 def restart(daemon: Daemon, name: str, as_json: bool) -> None:
@@ -74,7 +75,7 @@ def restart(daemon: Daemon, name: str, as_json: bool) -> None:
     _say(daemon.tell("restart", seconds=_PATIENCE, session=name), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @acts
 def reload(daemon: Daemon, name: str | None, as_json: bool) -> None:
@@ -90,7 +91,7 @@ def reload(daemon: Daemon, name: str | None, as_json: bool) -> None:
     emit(daemon.tell("reload", seconds=_PATIENCE, session=name), lambda done, _: reloaded_lines(done), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.option("--account", required=True, help="The account that it shall trade.")
 @click.option("--broker", default=None, help="The broker of that account, if it is another.")
@@ -105,7 +106,7 @@ def move(daemon: Daemon, name: str, account: str, broker: str | None, flatten: b
     _say(told, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--drain", type=click.IntRange(0, 600), default=None, help="Seconds for orders on their way.")
 @signed
 @acts

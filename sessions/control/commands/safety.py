@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, acts, signed
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--reason", default="", help="Why; the journal keeps it.")
 @click.option("--cancel", "cancel_only", is_flag=True, help="Cancel what is open, too.")
 @signed
@@ -22,7 +23,7 @@ def halt(daemon: Daemon, reason: str, cancel_only: bool, by: str, as_json: bool)
     _say(daemon.tell("halt", by=by, reason=reason, cancel_only=cancel_only), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @signed
 @acts
 def resume(daemon: Daemon, by: str, as_json: bool) -> None:
@@ -33,7 +34,7 @@ def resume(daemon: Daemon, by: str, as_json: bool) -> None:
     _say(daemon.tell("resume", by=by), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("broker")
 @click.option("--minutes", type=click.IntRange(min=1), default=None, help="For how long, at most as configured.")
 @click.option("--yes", is_flag=True, help="Do not ask for the name again.")
@@ -55,7 +56,7 @@ def arm(daemon: Daemon, broker: str, minutes: int | None, yes: bool, by: str, as
     emit(told, lambda arming, _: armed_lines(arming), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("broker")
 @signed
 @acts

@@ -20,7 +20,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NOT_WELL, REFUSED, NOBODY = 1, 3, 4  # exit codes
 ANSWER_SECONDS: Final = 30.0
-_UNANSWERED: Final = (TimeoutError, ConnectionResetError, BrokenPipeError)  # the request may have arrived
 _CODES: Final = "Exit codes: 0 fine, 2 the command was not understood, 3 it was refused, 4 no daemon answers."
 _CODES_OF_CHECKS: Final = (
     "Exit codes: 0 all is well, 1 it is not, 2 the command was not understood, 3 it was refused, 4 no daemon answers."
@@ -69,9 +68,11 @@ class Daemon:
     @property
     def path(self) -> Path:
         """Where it listens."""
-        from sessions.control.commands.place import socket_path  # noqa: PLC0415 - not every command needs it
+        if self._path is None:
+            from sessions.control.commands.place import socket_path  # noqa: PLC0415 - not every command needs it
 
-        return self._path or socket_path(os.environ)
+            self._path = socket_path(os.environ)
+        return self._path
 
     def ask(self, what: str, seconds: float | None = ANSWER_SECONDS, **query: object) -> Any:
         """What it tells."""
@@ -96,36 +97,19 @@ class Daemon:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        from http.client import HTTPException  # noqa: PLC0415 - imported late: --help must stay quick
-
-        from sessions.control.api.client import NoDaemon, Refusal  # noqa: PLC0415 - as above
+        from sessions.control.api.client import NoAnswer, NoDaemon, Refusal  # noqa: PLC0415 - imported late: --help must stay quick
 
         try:
             yield
         except Refusal as refusal:
             raise Refused(_sentence(refusal), refusal.code) from refusal
-        except NoDaemon as nobody:
-            raise NobodyAnswers(_unanswered(nobody)) from nobody
-        except (OSError, HTTPException, ValueError) as error:  # ValueError: half an answer is no JSON
-            raise NobodyAnswers(
-                f"{self.path}: expected a whole answer, the daemon went away ({error!r}); what was asked for may still "
-                "have happened; see `pitboss status`"
-            ) from error
+        except (NoDaemon, NoAnswer) as nobody:
+            raise NobodyAnswers(str(nobody)) from nobody
 
 
 def _sentence(refusal: Any) -> str:
     known = " ".join(filter(None, (refusal.code, refusal.id)))
     return f"{refusal} [{known}]"
-
-
-def _unanswered(nobody: Any) -> str:
-    """What was never sent is told apart from what was sent and got no answer."""
-    if isinstance(nobody.__cause__, _UNANSWERED):
-        return (
-            f"{nobody.path}: expected an answer, got none ({nobody.__cause__!r}); what was asked for may still happen; "
-            "see `pitboss status`"
-        )
-    return str(nobody)
 
 
 def asks(command: F) -> F:

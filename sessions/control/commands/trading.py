@@ -4,13 +4,14 @@ from typing import Any, Final
 
 import click
 
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, acts, signed
 
 _PATIENCE: Final = 90.0  # seconds; the daemon gives a broker one minute
 _STATES: Final = ("working", "partially_filled", "filled", "canceled", "expired", "rejected")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("session")
 @click.argument("side", type=click.Choice(("buy", "sell")))
 @click.argument("quantity")
@@ -55,7 +56,7 @@ def submit(
     _reports(reports, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("session")
 @click.argument("key")
 @acts
@@ -67,7 +68,7 @@ def cancel(daemon: Daemon, session: str, key: str, as_json: bool) -> None:
     _reports(daemon.tell("cancel", seconds=_PATIENCE, session=session, key=key), as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("session")
 @click.argument("key")
 @click.option("--quantity", default=None, help="The new quantity, what is filled already included.")
@@ -101,7 +102,7 @@ def modify(
     _reports(told, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("session", required=False)
 @click.option("--all", "everything", is_flag=True, help="Pull the kill switch and close what every session holds.")
 @click.option("--reason", default="", help="Why; the journal keeps it.")
@@ -121,7 +122,7 @@ def flatten(daemon: Daemon, session: str | None, everything: bool, reason: str, 
         _reports(told, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("key")
 @click.option("--broker", required=True, help="The configured broker that was asked.")
 @click.option("--account", required=True, help="The account of the order.")

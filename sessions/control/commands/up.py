@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from sessions.control.commands.options import machine_readable
+from sessions.control.commands.options import Command, machine_readable
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--config",
     "files",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import NOT_WELL, Daemon, asks, checks
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,7 +17,7 @@ def live_view(command: F) -> F:
     return click.option("--live", is_flag=True, help="Show it again every second until you interrupt it.")(command)
 
 
-@click.command()
+@click.command(cls=Command)
 @live_view
 @checks
 def status(daemon: Daemon, live: bool, as_json: bool) -> None:
@@ -35,7 +36,7 @@ def status(daemon: Daemon, live: bool, as_json: bool) -> None:
     sys.exit(0 if found["well"] else NOT_WELL)
 
 
-@click.command()
+@click.command(cls=Command)
 @live_view
 @asks
 def tree(daemon: Daemon, live: bool, as_json: bool) -> None:
@@ -48,7 +49,7 @@ def tree(daemon: Daemon, live: bool, as_json: bool) -> None:
     _shown(daemon, "tree", lambda rows, _: tree_lines(rows), live=live, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="How many children.")
 @live_view
 @asks
@@ -62,7 +63,7 @@ def top(daemon: Daemon, count: int, live: bool, as_json: bool) -> None:
     _shown(daemon, "tree", lambda rows, width: top_lines(rows, count, width), live=live, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @live_view
 @asks
 def sessions(daemon: Daemon, live: bool, as_json: bool) -> None:
@@ -75,7 +76,7 @@ def sessions(daemon: Daemon, live: bool, as_json: bool) -> None:
     _shown(daemon, "sessions", session_rows, live=live, as_json=as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @checks
 def doctor(daemon: Daemon, as_json: bool) -> None:
     """Checks everything from the process to the brokers, a line each.

@@ -9,12 +9,11 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 from click.testing import CliRunner, Result
 
-from sessions.control.commands.all import COMMANDS
+from sessions.control import cli
 
-GROUP = click.Group("pitboss", commands={command.name or "": command for command in COMMANDS})
+GROUP = cli.main
 
 
 class Asked(NamedTuple):
