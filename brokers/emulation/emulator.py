@@ -26,13 +26,14 @@ LOOPBACK = "127.0.0.1"
 
 @attrs.frozen(eq=False)
 class Emulator:
-    """One broker's protocol from the other side."""
+    """One broker's protocol from the other side; `futures` are those of its accounts that take futures."""
 
     broker: str
     http: str
     ws: str | None  # None: the protocol has no WebSocket
     credentials: Mapping[str, str]
     accounts: tuple[str, ...]
+    futures: frozenset[str]
     app: App
     log: EventLog
     faults: Switchboard

@@ -36,11 +36,18 @@ class EventLog:
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self._entries: list[Entry] = []
+        self._listeners: tuple[Callable[[Entry], object], ...] = ()
+
+    def listen(self, listener: Callable[[Entry], object]) -> None:
+        """Calls listener, which must not raise, with each entry from now on."""
+        self._listeners = (*self._listeners, listener)
 
     def put(self, kind: str, **facts: Any) -> Entry:
         """Notes what happens now."""
         entry = Entry(len(self._entries) + 1, self._now_ns(), kind, facts)
         self._entries.append(entry)
+        for listener in self._listeners:
+            listener(entry)
         return entry
 
     @property

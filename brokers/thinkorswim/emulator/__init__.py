@@ -117,6 +117,7 @@ def _emulator(house: House, desk: Desk, seed: int, manners: Manners) -> Emulator
             "refresh_token": sign_in.refresh_token,
         },
         accounts=tuple(ACCOUNTS),
+        futures=frozenset(),
         app=Sockets(web, SOCKET_PATH, streamer.serve, streamer.farewell, house),
         log=house.log,
         faults=house.faults,

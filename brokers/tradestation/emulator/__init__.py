@@ -88,6 +88,7 @@ async def emulate(
                 "refresh_token": sign_in.refresh_token,
             },
             accounts=tuple(ACCOUNTS),
+            futures=frozenset(name for name, kind in ACCOUNTS.items() if kind == "Futures"),
             app=Application(service, house),
             log=house.log,
             faults=house.faults,

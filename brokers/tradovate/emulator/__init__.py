@@ -118,6 +118,7 @@ async def emulate(
                 "sec": USER.sec,
             },
             accounts=tuple(ACCOUNTS.values()),
+            futures=frozenset(ACCOUNTS.values()),
             app=Front(house, Application(service, house)),
             log=house.log,
             faults=house.faults,

@@ -20,21 +20,22 @@ BY_HAND: Final = "sessions.toml"
 
 @attrs.frozen
 class Configuration:
-    """The sources of a daemon's settings."""
+    """The sources of a daemon's settings; what is `given` lies in no file and is read after all of them."""
 
     files: tuple[Path, ...]
     environ: Mapping[str, str]
+    given: tuple[Source, ...] = ()
 
     def first(self) -> tuple[Loaded, Folders]:
         """The settings and the folders that they name; raises ConfigError, FoldersUnknown."""
-        loaded = load(read_sources(self.files), self.environ)
+        loaded = load((*read_sources(self.files), *self.given), self.environ)
         return loaded, folders(self.environ, loaded.settings.daemon)
 
     def whole(self, place: Folders, disk: Disk, by_hand: str | None = None) -> Loaded:
         """The settings with what was done by hand, or would be; raises ConfigError."""
         text = _kept(place, disk) if by_hand is None else by_hand
         source = Source(str(place.state / BY_HAND), text)
-        return load((*read_sources(self.files), source), self.environ)
+        return load((*read_sources(self.files), *self.given, source), self.environ)
 
 
 def by_hand(place: Folders, disk: Disk) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from sessions.control.daemon import notify
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.daemon.drain import drain, keep_switch
 from sessions.control.daemon.house import TREE, House, make_house
-from sessions.control.daemon.log_file import LogFile
+from sessions.control.daemon.log_file import DaemonLog
 from sessions.control.daemon.machine import THIS_MACHINE, Machine
 from sessions.control.daemon.notify import ServiceManager
 from sessions.control.daemon.reload import reload
@@ -149,7 +149,7 @@ async def _reload(daemon: Daemon, house: House) -> None:
 # The parts.
 
 
-def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, log: LogFile) -> House:
+def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, log: DaemonLog) -> House:
     chain, is_new = _chain(daemon)
     house = make_house(
         runtime,
@@ -180,7 +180,7 @@ def _chain(daemon: Daemon) -> tuple[Chain, bool]:
         return Chain(key), True
 
 
-def _log_file(daemon: Daemon, redactor: Redactor) -> LogFile:
+def _log_file(daemon: Daemon, redactor: Redactor) -> DaemonLog:
     said = daemon.settings.daemon
     return daemon.machine.open_log(
         daemon.place.state / "logs", redactor, size=said.log_size_mib * _MIB, files=said.log_files
@@ -192,14 +192,14 @@ class _Logging:
     """How the runtime's events come into the log."""
 
     runtime: Runtime
-    log: LogFile
+    log: DaemonLog
     leave: Callable[[], None] = lambda: None
 
 
 def _relog(logging: _Logging, settings: DaemonSettings) -> None:
     """Logs as the settings say from now on."""
     logging.leave()
-    logging.log.size, logging.log.files = settings.log_size_mib * _MIB, settings.log_files
+    logging.log.bound(settings.log_size_mib * _MIB, settings.log_files)
     stream = cast("TextIO", logging.log)
     stamp = logging.runtime.world.clock.wall_ns
     logger = open_log(stream, stamp, json=settings.log_format == "json", level=settings.log_level)

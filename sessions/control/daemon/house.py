@@ -18,7 +18,7 @@ from runtime.registry import Keys, Registry
 from runtime.wire.redaction import Redactor
 from runtime.world import World
 from sessions.control.daemon.arming import Arms
-from sessions.control.daemon.log_file import LogFile
+from sessions.control.daemon.log_file import DaemonLog
 from sessions.control.daemon.machine import Machine
 from sessions.control.daemon.memory import JournalStream
 from sessions.control.daemon.risk_limits import portfolio_limits
@@ -60,7 +60,7 @@ class House:
     place: Folders
     chain: Chain
     redactor: Redactor
-    log: LogFile
+    log: DaemonLog
     keys: Keyholder
     catalogue: Catalogue
     machine: Machine
@@ -151,7 +151,7 @@ def make_house(
     *,
     chain: Chain,
     redactor: Redactor,
-    log: LogFile,
+    log: DaemonLog,
     keys: Keyholder,
     catalogue: Catalogue,
     machine: Machine,

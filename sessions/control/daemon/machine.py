@@ -11,13 +11,13 @@ from brokers.vault import SYSTEM_ENTROPY, by_file_lock
 from brokers.vault.private import Alone
 from brokers.vault.sealing import Entropy
 from runtime.wire.redaction import Redactor
-from sessions.control.daemon.log_file import LogFile
+from sessions.control.daemon.log_file import DaemonLog, LogFile
 
 
 class OpenLog(Protocol):
     """Opens the log of a daemon."""
 
-    def __call__(self, folder: Path, redactor: Redactor, *, size: int, files: int) -> LogFile:
+    def __call__(self, folder: Path, redactor: Redactor, /, *, size: int, files: int) -> DaemonLog:
         """`size` is in bytes; `files` old ones are kept beside the present one. Raises OSError."""
         ...
 

@@ -73,10 +73,15 @@ def settings_of(plan: BrokerPlan, settings: BrokerSettings) -> Any:
         "login": settings.login,
         "environment": Environment(settings.environment),
         "accounts": settings.accounts,
-        **{key: f"http://{host}" for key, host in settings.hosts.items()},
     }
-    known = {field.alias for field in attrs.fields(plan.settings)}
-    return plan.settings(**{key: value for key, value in said.items() if key in known})
+    known = {field.alias: field.default for field in attrs.fields(plan.settings)}
+    hosts = {key: f"{_scheme(known.get(key))}://{host}" for key, host in settings.hosts.items()}
+    return plan.settings(**{key: value for key, value in {**said, **hosts}.items() if key in known})
+
+
+def _scheme(usual: object) -> str:
+    """An emulator speaks without TLS; whether over HTTP or a WebSocket, the usual address of that host tells."""
+    return "ws" if str(usual).startswith("wss:") else "http"
 
 
 def _paper(settings: BrokerSettings, market: PaperMarket) -> PaperSettings:

@@ -1,0 +1,51 @@
+"""The rows of a journal as they come to be on disk, across its lives and the turn of its files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runtime.simulation import SimulatedDisk
+from sessions.journal import JournalError, Reader, Row
+from sessions.journal.index import database_path, read_index
+
+
+class NewRows:
+    """Reads beside the writer, from the first row on."""
+
+    def __init__(self, disk: SimulatedDisk, folder: Path) -> None:
+        self.seen = 0  # rows that were handed out
+        self._disk = disk
+        self._folder = folder
+        self._path: Path | None = None
+        self._reader: Reader | None = None
+        self._seq = 0
+
+    def new(self) -> Iterator[Row]:
+        """The rows since the last time; none while there is no journal."""
+        newest = database_path(self._folder, read_index(self._disk, self._folder).start)
+        yield from self._read()
+        if newest != self._path:
+            self._open(newest)
+            yield from self._read()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = self._path = None
+
+    def _read(self) -> Iterator[Row]:
+        if self._reader is None:
+            return
+        for row in self._reader.since(self._seq):
+            self._seq = row.seq
+            self.seen += 1
+            yield row
+
+    def _open(self, path: Path) -> None:
+        if path.name not in self._disk.names(self._folder):
+            return
+        self.close()
+        try:
+            self._reader, self._path = Reader(self._disk.database(path)), path
+        except JournalError:
+            return  # its tables are being made

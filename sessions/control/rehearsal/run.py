@@ -1,0 +1,157 @@
+"""One rehearsal: a whole daemon at the brokers' emulators, first with faults, then without, and what came of it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+import trio
+
+from brokers.catalogue import Catalogue
+from brokers.emulation.log import ACCEPTED, ANSWERED, ARRIVED, FILLED
+from brokers.listing import broker_plan
+from config.settings import Settings, Source, load
+from runtime.simulation import FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
+from sessions.control.daemon.configuration import Configuration
+from sessions.control.rehearsal.agreement import agreed
+from sessions.control.rehearsal.cast import Cast
+from sessions.control.rehearsal.checker.checker import Checker, Rule
+from sessions.control.rehearsal.checker.invariant import Scene, Violation
+from sessions.control.rehearsal.lives import STATE, Ended, Lives
+from sessions.control.rehearsal.machine import Ground
+from sessions.control.rehearsal.storm import Schedule, Storm
+
+HOUR: Final = 3600.0
+SETTLE: Final = 30.0  # seconds in which a calm run begins
+PATIENCE: Final = 240.0  # seconds that all may need to agree after the last fault
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What to rehearse.
+
+    sources   the settings, as a daemon would read them
+    files     the configuration files they come from, if any; strategies are found beside them
+    schedule  what goes wrong
+    rules     what must hold
+    """
+
+    seed: int
+    sources: tuple[Source, ...]
+    seconds: float = HOUR
+    config: Path = STATE
+    schedule: Schedule = Schedule()  # noqa: RUF009 - frozen
+    rules: Sequence[Rule] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What came of a rehearsal."""
+
+    seed: int
+    trace_hash: str
+    simulated_s: float
+    wall_s: float
+    events: int
+    orders: int
+    fills: int
+    faults: Mapping[str, int]
+    restarts: tuple[Ended, ...]
+    converged_s: float  # from the last fault until all agreed; infinite when they never did
+    violations: tuple[Violation, ...]
+    error: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was broken."""
+        return not self.violations and not self.error
+
+
+@attrs.define(eq=False)
+class Score:
+    """What a run counts while it goes on; it is there even if the run breaks down."""
+
+    events: int = 0
+    orders: int = 0
+    fills: int = 0
+    faults: Mapping[str, int] = attrs.field(factory=dict)
+    restarts: tuple[Ended, ...] = ()
+    converged_s: float = math.inf
+    checker: Checker | None = None
+
+
+def rehearse(plan: Plan) -> Outcome:
+    """Runs one rehearsal to its end."""
+    score = Score()
+    with SimulatedDisk() as disk:
+        result = simulate(_play, plan, score, seed=plan.seed, disk=disk, faults=FaultPlan())
+        return _outcome(result, score)
+
+
+async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
+    settings = load(plan.sources, {}).settings
+    async with trio.open_nursery() as nursery:
+        cast = await Cast.enter(world, nursery, settings, Catalogue.shipped())
+        ground = Ground.of(world)
+        lives = _lives(plan, ground, cast)
+        checker = score.checker = Checker(ground, STATE / "journal", _scene(lives.settings, cast), plan.rules)
+        checker.attend(cast.emulators)
+        await cast.credit(ground.life().world, STATE)
+        nursery.start_soon(lives.run)
+        storm = Storm(world, ground, cast, lives, plan.schedule)
+        await trio.sleep(SETTLE)
+        with trio.move_on_after(plan.seconds):
+            await storm.rage()
+            await trio.sleep_forever()
+        storm.calm()
+        calm = trio.current_time()
+        with trio.move_on_after(PATIENCE):
+            await agreed(cast, lives)
+            score.converged_s = trio.current_time() - calm
+        checker.at_rest()
+        _count(score, cast, storm, lives)
+        lives.finish()
+        with trio.move_on_after(60):
+            await lives.done.wait()
+        nursery.cancel_scope.cancel()
+
+
+def _lives(plan: Plan, ground: Ground, cast: Cast) -> Lives:
+    configuration = Configuration((), {}, (*plan.sources, cast.source()))
+    lives = Lives(ground, configuration, Settings(), plan.config)
+    lives.settings = configuration.whole(lives.place, ground.world.disk).settings
+    return lives
+
+
+def _scene(settings: Settings, cast: Cast) -> Scene:
+    capabilities = {name: broker_plan(one.kind).capability for name, one in settings.brokers.items()}
+    secrets = tuple(value for emulator in cast.emulators.values() for value in emulator.credentials.values())
+    return Scene(settings, capabilities, secrets)
+
+
+def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:
+    for emulator in cast.emulators.values():
+        kinds = [entry.kind for entry in emulator.log.entries]
+        score.events += kinds.count(ARRIVED) + kinds.count(ANSWERED)
+        score.orders += kinds.count(ACCEPTED)
+        score.fills += kinds.count(FILLED)
+    score.faults = dict(storm.struck)
+    score.restarts = tuple(lives.ended)
+
+
+def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
+    return Outcome(
+        seed=result.seed,
+        trace_hash=result.trace_hash,
+        simulated_s=result.virtual_seconds,
+        wall_s=result.wall_seconds,
+        events=score.events,
+        orders=score.orders,
+        fills=score.fills,
+        faults=score.faults,
+        restarts=score.restarts,
+        converged_s=score.converged_s,
+        violations=tuple(score.checker.violations) if score.checker else (),
+        error="" if result.error is None else f"{type(result.error).__name__}: {result.error}",
+    )

@@ -1,0 +1,5 @@
+"""Faults: their classes, a schedule of strikes drawn from a seed, and who carries it out."""
+
+from sessions.control.rehearsal.storm.schedule import Schedule as Schedule
+from sessions.control.rehearsal.storm.schedule import Strike as Strike
+from sessions.control.rehearsal.storm.storm import Storm as Storm
