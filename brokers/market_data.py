@@ -23,9 +23,9 @@ MOST_WAITING: Final = 100_000  # events
 _TURN: Final = 256  # events heard between two checkpoints
 
 
-def market_topic(broker: str, symbol: str) -> tuple[str, str, str]:
-    """Where a symbol's events of one broker are published."""
-    return ("market", broker, symbol)
+def market_topic(broker: str, symbol: str, channel: str = "") -> tuple[str, ...]:
+    """Where a symbol's events of one broker are published; for `channel` see MarketDataSource.on_channel."""
+    return ("market", broker, symbol, channel) if channel else ("market", broker, symbol)
 
 
 @attrs.frozen
@@ -50,7 +50,7 @@ class FeedStatistics:
 
 @attrs.define(eq=False)
 class _Stream:
-    topic: tuple[str, str, str]
+    topic: tuple[str, ...]
     subscribers: int = 0
     bars: Counter[Interval] = attrs.field(factory=Counter)  # subscribers of each
     events: int = 0
@@ -100,12 +100,18 @@ class MarketDataSource(Actor):
         self.up = True
         self.link_text = ""
         self.missed = 0
+        self.channel = ""
         self._waiting = _Waiting()
         self._called = False  # a message is on its way that has the waiting events heard
         self._leave: Callable[[], None] | None = None
 
     async def on_start(self) -> None:
-        """Begins to listen."""
+        """Begins to listen; of several sources of one broker each has a channel of its own, or all hear all."""
+        first = ("market", self.connection.name)
+        if self.runtime.registry.whereis(first) is None:
+            self.register(first)
+        else:
+            self.channel = self.path
         self._leave = self.feed.listen(self._offer)
 
     async def on_stop(self, reason: Reason) -> None:
@@ -126,6 +132,10 @@ class MarketDataSource(Actor):
             with contextlib.suppress(MailboxFull):  # the events wait on, and the next one calls again
                 self.ref.cast(MarketDataSource.hear_waiting)
                 self._called = True
+
+    def on_channel(self) -> str:
+        """On which channel of the market's topics this source publishes: none, where it is its broker's first."""
+        return self.channel
 
     async def subscribe(self, symbol: str) -> None:
         """Begins a symbol's stream for one more subscriber; raises BrokerError."""
@@ -166,7 +176,7 @@ class MarketDataSource(Actor):
             await self.feed.unsubscribe_bars(symbol, interval)
 
     def _stream(self, symbol: str) -> _Stream:
-        return self.streams.setdefault(symbol, _Stream(market_topic(self.connection.name, symbol)))
+        return self.streams.setdefault(symbol, _Stream(market_topic(self.connection.name, symbol, self.channel)))
 
     async def move(self, old: str, new: str) -> None:
         """Moves one subscription from a contract to the next, the new one first, so that nothing is missed."""

@@ -76,8 +76,9 @@ class Follower:
         known = self.market.lines.get(symbol)
         line = self.market.follow(name, instrument, self.world.clock.wall_ns())
         if known is None and self.source is not None and self.data is not None:
-            self._leaves[symbol] = self.topics.attach(market_topic(self.data.name, symbol), self.hear)
             with trio.fail_after(ASK_SECONDS):
+                channel = await self.source.call(MarketDataSource.on_channel)
+                self._leaves[symbol] = self.topics.attach(market_topic(self.data.name, symbol, channel), self.hear)
                 await self.source.call(MarketDataSource.subscribe, symbol)
         self.market.watched(self.world.clock.wall_ns(), (line,))
         return line

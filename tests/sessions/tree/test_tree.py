@@ -12,7 +12,7 @@ import trio
 
 from brokers.account_books import AccountBooks, books_name
 from brokers.gateway import LinkNews
-from brokers.market import Quote
+from brokers.market import Quote, Trade
 from brokers.matching import Latency, VenueRules
 from brokers.order_log import MemoryLog
 from brokers.paper import PaperFaults, PaperSettings
@@ -228,6 +228,31 @@ def test_two_sessions_in_one_symbol_of_one_account_have_shares_that_sum_to_the_n
         )
         all_agree(stage, "long", "short")
         assert stage.actor("long").view.held(ES) == 5
+
+    played(play)
+
+
+def test_sessions_of_one_data_broker_hear_each_print_once_and_still_do_when_another_starts_again() -> None:
+    heard: dict[str, list[Event]] = {"s1": [], "s2": [], "s3": []}
+
+    async def play(stage: Stage) -> None:
+        wants = Wants(trades=(ES,))
+        for session, events in heard.items():
+            await stage.begin(stage.script(lambda _, __: None, session, wants=wants, heard=events))
+        shown = 0
+        for killed in (None, "s1", "s2"):
+            if killed is not None:
+                victim = stage.sessions.supervisor(killed).child("data-source")
+                assert victim is not None
+                victim.kill("test")
+                await trio.sleep(30)
+                await stage.settled(killed)
+            for price in (6800, 6801, 6802):
+                stage.venue.market(Trade(ES, Decimal(price), Decimal(1), stage.now_ns))
+                await trio.sleep(0.5)
+            shown += 3
+            for events in heard.values():
+                assert len([event for event in events if isinstance(event, Trade)]) == shown
 
     played(play)
 
