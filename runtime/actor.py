@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runtime.world import World
 
 A = TypeVar("A", bound="Actor")
+B = TypeVar("B")
 P = ParamSpec("P")
 
 
@@ -89,6 +90,22 @@ class Actor:
     def defer(self) -> "Reply":
         """Takes over the reply of the present call: `return reply.later` now, reply.send(value) once, later."""
         return self._cell.defer()
+
+    def request(
+        self,
+        target: "Ref[B] | Name[B]",
+        then: Callable[[Any], object],
+        method: Callable[Concatenate[B, P], object],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Sends a request that nobody waits for: `then(outcome)` is called once, with its value or error.
+
+        That happens wherever the answer comes to pass, perhaps before this returns, so `then` must not wait; what it
+        raises ends this actor. It saves the helper task that a call would need. Who is gone is an outcome as well.
+        """
+        self._cell.request(target, then, method, args, kwargs)
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> Callable[[], None]:
         """Runs a helper task that ends with this actor and ends it when it raises; returns its cancel function."""

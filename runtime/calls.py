@@ -1,9 +1,11 @@
 """One request and its answer: who waits, until when, and how cycles of waiting are found."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trio.lowlevel import Abort, RaiseCancelT, Task, reschedule
+import outcome
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
 
 from runtime.errors import CallCycle, CallTimeout
 
@@ -70,6 +72,28 @@ class Call:
     def abandoned(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self.task is None
+
+
+class Question(Call):
+    """A request that no task waits for: its outcome is handed to a function wherever it comes to pass."""
+
+    __slots__ = ("_then",)
+
+    def __init__(self, cell: "Cell", method: str, then: Callable[[outcome.Outcome[Any]], object]) -> None:
+        super().__init__(current_task(), cell, method, INFINITY)
+        self._then = then
+
+    def answer(self, result: object) -> None:
+        """Hands over the result, once."""
+        if self.task is not None:
+            self.task = None
+            self._then(outcome.Value(result))
+
+    def fail(self, error: BaseException) -> None:
+        """Hands over the error, once."""
+        if self.task is not None:
+            self.task = None
+            self._then(outcome.Error(error))
 
 
 class Reply:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
+import outcome
 import trio
 from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
 
@@ -132,6 +133,17 @@ class Cell(ABC):
         """Sends a message; a supervisor has none."""
         del args, kwargs
         raise NotAMessage(self.path or "/", type(self), method)
+
+    def put_question(
+        self,
+        then: Callable[[outcome.Outcome[Any]], object],
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Sends a request; a supervisor has no messages."""
+        del then
+        self.cast(method, args, kwargs)
 
     @property
     def inherited_deadline(self) -> float:

@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import outcome
 import trio
 from trio.lowlevel import checkpoint, checkpoint_if_cancelled, current_task, wait_task_rescheduled
 
 from runtime.actor import Actor
-from runtime.calls import DEFAULT_SECONDS, INFINITY, Call, Reply, check_cycle
-from runtime.cell import Cell, running
+from runtime.calls import DEFAULT_SECONDS, INFINITY, Call, Question, Reply, check_cycle
+from runtime.cell import Cell, Status, running
 from runtime.crash import CrashReport, redact_message, redact_state
 from runtime.deadlines import deadline_of
-from runtime.errors import ActorError, ActorGone, BadMessage, InvalidSpec, MailboxFull
+from runtime.errors import ActorError, ActorGone, BadMessage, InvalidSpec, MailboxFull, NoSuchActor
 from runtime.events import EventKind
 from runtime.mailbox import Conflate, DropOldest, Mailbox
 from runtime.messages import Message, MessageTable, message_of
@@ -313,10 +314,10 @@ class ActorCell(Cell):
 
     def _is_idle(self) -> bool:
         """Whether it has nothing to do; every so often the answer is no, so that a task that only calls takes turns."""
-        return self.mailbox.idle and not self.suspended and self.handled % BATCH != 0
+        return self.mailbox.idle and self.current is None and not self.suspended and self.handled % BATCH != 0
 
-    def _handle_now(self, item: tuple[Message, tuple[Any, ...], dict[str, Any], Call], now: float) -> None:
-        """Handles a call in the caller's task, as if the actor had been the next to run: that saves two switches."""
+    def _handle_now(self, item: Item, now: float) -> None:
+        """Handles a message in the sender's task, as if the actor had been the next to run: that saves two switches."""
         message, args, kwargs, call = item
         self.current, self.since = item, now
         try:
@@ -327,9 +328,11 @@ class ActorCell(Cell):
                 self.mailbox.wake()
                 return
         else:
-            if self.stop_reason is None and not call.deferred:
+            if call is None or call.deferred:
+                pass
+            elif self.stop_reason is None:
                 call.answer(result)
-            elif not call.deferred:
+            else:
                 self._held = (call, result)
         self.current = None
         self.handled += 1
@@ -351,6 +354,27 @@ class ActorCell(Cell):
             self._put_control((message, args, kwargs, None))
         elif self._conflated is not None or not self.mailbox.put((message, args, kwargs, None)):
             self._put_by_policy((message, args, kwargs, None))
+
+    def put_question(
+        self,
+        then: Callable[[outcome.Outcome[Any]], object],
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Sends a request whose outcome is handed to a function; see Actor.ask."""
+        message = self.table.get(method) or self.table.find(self.path, method)
+        call = Question(self, message.name, then)
+        item = (message, args, kwargs, call)
+        if self.stop_reason is not None:
+            call.fail(ActorGone(self.path, message.name, self.exit or self.stop_reason))
+        elif not message.is_async and self._is_idle():
+            self._handle_now(item, self.runtime.now())
+        elif message.control or not self.mailbox.put(item):
+            try:
+                self._put_elsewhere(item)
+            except MailboxFull as full:
+                call.fail(full)
 
     # What a full mailbox means.
 
@@ -457,6 +481,30 @@ class ActorCell(Cell):
             self.crash(error)
         finally:
             self.helper_gone(scope)
+
+    def request(
+        self,
+        target: Ref[Any] | Name[Any],
+        then: Callable[[outcome.Outcome[Any]], object],
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """See Actor.request."""
+
+        def told(result: outcome.Outcome[Any]) -> None:
+            if self.status is Status.ENDED:
+                return
+            try:
+                then(result)
+            except Exception as error:  # noqa: BLE001 - it runs in another's turn and is this actor's error all the same
+                self.crash(error)
+
+        cell = target.cell()
+        if cell is None:
+            told(outcome.Error(NoSuchActor(target.key, method.__name__)))  # type: ignore[union-attr]  # only names are free
+        else:
+            cell.put_question(told, method, args, kwargs)
 
     def tick(self, item: Item, *, must_arrive: bool = False) -> None:
         """Puts a message of the runtime's own making into the mailbox."""

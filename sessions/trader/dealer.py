@@ -1,15 +1,16 @@
 """Decisions on their way to the broker: judged by risk, given keys, tagged in the log, and sent once.
 
-A decision is shown as an open order at once and sent by a helper task, so the strategy goes on meanwhile. What became
-of it comes as news of the account; only a definite no that leaves no trace there is learnt from the answer.
+A decision is shown as an open order at once, and nobody waits for its answer: the strategy goes on meanwhile. What
+became of it comes as news of the account; only a definite no that leaves no trace there is learnt from the answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import attrs
-import trio
+from outcome import Error, Outcome
 
 from brokers.account_desk import AccountDesk
 from brokers.account_manager import AccountManager
@@ -20,7 +21,7 @@ from brokers.keys import new_key
 from brokers.ledger import LedgerError
 from brokers.lifecycle import LifecycleError
 from brokers.market import MarketStatus, Quote
-from brokers.model import Change, Order, OrderGroup, OrderType
+from brokers.model import Order, OrderGroup, OrderType
 from brokers.sides import Side
 from runtime import Name, World
 from runtime.errors import CallError
@@ -33,13 +34,12 @@ from sessions.trader.blotter import Blotter, Ticket
 from sessions.trader.log import SessionLog
 from sessions.trader.market import Market
 
-SEND_SECONDS: Final = 120.0  # how long an answer is waited for; the news of the order go on in any case
 _ONE: Final = Decimal(1)
 _TWO: Final = Decimal(2)
 _MARK_NS: Final = 100_000_000  # orders mark their symbol no more often; `mark` does it once a second in any case
 _OWN: Final[Decimal | None] = attrs.fields(Facts).rate.default  # the rate of the account's own currency
 
-Spawn = Callable[..., object]
+Request = Callable[..., None]  # Actor.request
 
 
 @attrs.define(eq=False)
@@ -56,7 +56,7 @@ class Dealer:
     blotter: Blotter
     market: Market
     log: SessionLog
-    spawn: Spawn
+    request: Request
     tell: Callable[[Event], None]
     _sending: set[str] = attrs.field(factory=set)
     _marked: dict[str, Quote] = attrs.field(factory=dict)  # what the account was told last, by symbol
@@ -78,7 +78,7 @@ class Dealer:
         if now_ns - self._marked_ns.get(symbol, 0) >= _MARK_NS:
             self._mark(symbol, now_ns)
         self._sending.update(tags)
-        self.spawn(self._send, request, tuple(tags))
+        self.request(self.account, partial(self._sent, tuple(tags)), AccountManager.submit, request)
         return True
 
     def modify(self, modify: Modify) -> None:
@@ -96,7 +96,7 @@ class Dealer:
             self.tell(ToldDenied(modify.tag, str(verdict.denial)))
             return
         ticket.changing = True
-        self.spawn(self._change, ticket, change)
+        self.request(self.account, partial(self._changed, ticket), AccountManager.modify, change)
 
     def cancel(self, ticket: Ticket, origin: Origin = Origin.STRATEGY) -> None:
         """Asks for the end of an open order; one that is still being sent is cancelled once it is known."""
@@ -107,7 +107,7 @@ class Dealer:
             ticket.cancel_wanted = True
         else:
             ticket.cancel_wanted = False
-            self.spawn(self._cancel, ticket)
+            self.request(self.account, partial(self._cancelled, ticket), AccountManager.cancel, ticket.key)
 
     def close(self, symbol: str, quantity: Decimal, tag: str, origin: Origin = Origin.STRATEGY) -> bool:
         """Trades away so much of a position, at the market."""
@@ -123,10 +123,10 @@ class Dealer:
         )
         return self.submit(Submit(order), origin)
 
-    # On its way.
+    # What is answered.
 
-    async def _send(self, request: Order | OrderGroup, keys: tuple[str, ...]) -> None:
-        refusal = await self._asked(self.account.call(AccountManager.submit, request))
+    def _sent(self, keys: tuple[str, ...], answer: Outcome[Any]) -> None:
+        refusal = _refusal(answer)
         self._sending.difference_update(keys)
         if refusal is not None:
             self._withdraw(keys, str(refusal), recorded=True)
@@ -138,8 +138,8 @@ class Dealer:
                 if ticket.cancel_wanted:
                     self.cancel(ticket, Origin.OPERATOR)  # it was judged when it was wanted
 
-    async def _change(self, ticket: Ticket, change: Change) -> None:
-        refusal = await self._asked(self.account.call(AccountManager.modify, change))
+    def _changed(self, ticket: Ticket, answer: Outcome[Any]) -> None:
+        refusal = _refusal(answer)
         if refusal is not None:
             if ticket.changing:
                 ticket.changing = False
@@ -147,22 +147,11 @@ class Dealer:
                 self.gate.record(settled, self.world.clock.wall_ns())
             self.tell(ToldDenied(ticket.tag, str(refusal)))
 
-    async def _cancel(self, ticket: Ticket) -> None:
-        refusal = await self._asked(self.account.call(AccountManager.cancel, ticket.key))
+    def _cancelled(self, ticket: Ticket, answer: Outcome[Any]) -> None:
+        refusal = _refusal(answer)
         gone = isinstance(refusal, LifecycleError) or getattr(refusal, "code", None) is Code.ORDER_NOT_FOUND
         if refusal is not None and not gone:
             self.tell(ToldDenied(ticket.tag, str(refusal)))
-
-    async def _asked(self, request: Awaitable[object]) -> BrokerError | LifecycleError | None:
-        """A definite no, or None: then the account's news tell what becomes of it."""
-        try:
-            with trio.move_on_after(SEND_SECONDS):
-                await request
-        except (BrokerError, LifecycleError) as refusal:
-            return refusal
-        except CallError:
-            return None  # the account manager ends, and this session with it
-        return None
 
     def _withdraw(self, keys: tuple[str, ...], why: str, *, recorded: bool) -> None:
         """Takes orders back of which nothing left the process, and tells the strategy once."""
@@ -228,6 +217,15 @@ class Dealer:
 
     def _new_key(self) -> str:
         return str(new_key(self.epoch, self.world.chance))
+
+
+def _refusal(answer: Outcome[Any]) -> BrokerError | LifecycleError | None:
+    """A definite no, or None: then the account's news tell what becomes of it, or the session ends with its account."""
+    if not isinstance(answer, Error) or isinstance(answer.error, CallError):
+        return None
+    if isinstance(answer.error, BrokerError | LifecycleError):
+        return answer.error
+    raise answer.error
 
 
 def _symbol_of(request: Order | OrderGroup) -> str:

@@ -209,7 +209,7 @@ class Trader(Actor):
         )
         self.dealer = Dealer(
             self.session, self.epoch, world, around.orders, around.account, self.gate, desk, self.blotter,
-            self.market, around.log, self.spawn, self._tell,
+            self.market, around.log, self.request, self._tell,
         )  # fmt: skip
         self.moves = Moves(self.dealer, self.blotter, self.picture)
         self.follower = Follower(
