@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import attrs
 
+from brokers.making import maker
 from brokers.sides import Side
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -32,6 +33,12 @@ class Trade:
     size: Decimal
     time_ns: int
     aggressor: Side | None = None
+
+
+quoted = maker(Quote)
+"""Makes quotes where they come by the thousand."""
+traded = maker(Trade)
+"""Makes trades where they come by the thousand."""
 
 
 @attrs.frozen

@@ -4,30 +4,29 @@ A message may stand for many prints: the trade that comes out has the last price
 that cannot be is told as Quarantined and counts as not known until the streamer sends another one.
 """
 
-from collections.abc import Sequence
-from decimal import Decimal, DecimalException
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import attrs
 from msgspec import UNSET
 
+from brokers.figures import WHOLE, Figure, figure, plausible, size
 from brokers.instruments import EXACT, Kind
-from brokers.market import Bar, BarUnit, Interval, MarketEvent, Quote, Trade
+from brokers.market import Bar, BarUnit, Interval, MarketEvent, quoted, traded
 from brokers.thinkorswim.events import Delayed, Event, Quarantined
-from brokers.thinkorswim.rows import CandleRow, EquityRow, FutureRow, LevelRow, Moment, Row
+from brokers.thinkorswim.rows import CandleRow, EquityRow, FutureRow, LevelRow, Row
 from brokers.thinkorswim.wire import Batch, Malformed, ReadBatch
 from brokers.thinkorswim.wire_rest import Candle
-from brokers.thinkorswim.wire_rows import SANE, carries_rows, decode_rows, is_sane
+from brokers.thinkorswim.wire_rows import carries_rows, decode_rows
 
 MINUTE: Final = Interval(1, BarUnit.MINUTE)
 _MINUTE_NS: Final = MINUTE.nanoseconds
 _MILLISECOND_NS: Final = 1_000_000
 _FIRST_MS, _LAST_MS = 10**12, 10**13  # 2001 to 2286: no other moment is a time of a market
 _NONE: Final = Decimal(0)
+_USUAL: Final = 1_000  # lots; a larger displayed size is multiplied when it comes
 _PRICE_ROWS: Final = (FutureRow, EquityRow)
-_exactly: Final = SANE.plus
-_PRICES: Final = ("bid", "ask", "last")
-_NUMBERS: Final = (*_PRICES, "bid_size", "ask_size", "volume")
 
 
 @attrs.define(eq=False)
@@ -37,6 +36,7 @@ class _Level:
     symbol: str
     is_stock: bool
     lot: Decimal  # how many one displayed size stands for
+    sizes: Mapping[int, Decimal]  # what the usual displayed sizes stand for
     bid: Decimal | None = None
     ask: Decimal | None = None
     bid_size: Decimal = _NONE
@@ -47,33 +47,57 @@ class _Level:
     trade_ns: int | None = None
     delayed: bool = False
     last_bar_ns: int = 0
+    doubts: list[tuple[str, Figure]] = attrs.field(factory=list)  # fields with values that cannot be
 
     def merge_quote(self, row: LevelRow) -> bool:
         """Takes over what changed of bid and ask; False when nothing did."""
-        quoted = False
-        if (bid := row.bid) is not UNSET:
-            self.bid, quoted = bid, True
-        if (ask := row.ask) is not UNSET:
-            self.ask, quoted = ask, True
-        if (size := row.bid_size) is not UNSET:
-            self.bid_size, quoted = self._displayed(size) if self.is_stock else size or _NONE, True
-        if (size := row.ask_size) is not UNSET:
-            self.ask_size, quoted = self._displayed(size) if self.is_stock else size or _NONE, True
-        if (moment := row.quote_ms) is not UNSET:
-            self.quote_ns, quoted = _moment(moment), True
-        return quoted
+        bid, ask, bid_size, ask_size, moment = row.bid, row.ask, row.bid_size, row.ask_size, row.quote_ms
+        if bid is ask is bid_size is ask_size is moment is UNSET:
+            return False
+        if bid is not UNSET:
+            self.bid = bid if type(bid) is Decimal and not self.is_stock else self._price("bid", bid)
+        if ask is not UNSET:
+            self.ask = ask if type(ask) is Decimal and not self.is_stock else self._price("ask", ask)
+        if bid_size is not UNSET:
+            known = self.sizes.get(bid_size) if type(bid_size) is int else None
+            self.bid_size = known or self._displayed("bid_size", bid_size)
+        if ask_size is not UNSET:
+            known = self.sizes.get(ask_size) if type(ask_size) is int else None
+            self.ask_size = known or self._displayed("ask_size", ask_size)
+        if moment is not UNSET:
+            self.quote_ns = _moment(moment)
+        return True
 
     def merge_trade(self, row: LevelRow) -> None:
         """Takes over what changed of the prints."""
         if row.last is not UNSET:
-            self.last = row.last
+            self.last = self._price("last", row.last)
         if row.volume is not UNSET:
-            self.volume = row.volume
+            self.volume = self._size("volume", row.volume)
         if row.trade_ms is not UNSET:
             self.trade_ns = _moment(row.trade_ms)
 
-    def _displayed(self, size: Decimal | None) -> Decimal:
-        return _NONE if size is None else EXACT.multiply(size, self.lot)
+    def _price(self, name: str, told: Figure) -> Decimal | None:
+        """The price that is told; only a future's may be below zero."""
+        number = figure(told)
+        if number is not None and not (self.is_stock and number < 0):
+            return number
+        self._doubt(name, told)
+        return None
+
+    def _size(self, name: str, told: int | Decimal | None) -> Decimal | None:
+        number = size(told)
+        if number is None:
+            self._doubt(name, told)
+        return number
+
+    def _displayed(self, name: str, told: int | Decimal | None) -> Decimal:
+        lots = self._size(name, told) or _NONE
+        return EXACT.multiply(lots, self.lot) if self.is_stock else lots
+
+    def _doubt(self, name: str, told: Figure) -> None:
+        if told is not None:
+            self.doubts.append((name, told))
 
     def forget(self) -> None:
         """Nothing is known of the prices any more; bars that were given out stay so."""
@@ -97,6 +121,7 @@ class Board:
 
     def __init__(self, *, lot_shares: int, delayed_data: bool) -> None:
         self._lot = Decimal(lot_shares)
+        self._lots = {number: EXACT.multiply(number, self._lot) for number in range(1, _USUAL)}
         self._passes_delayed = delayed_data
         self._levels: dict[str, _Level] = {}
         self._told: list[Event] = []
@@ -105,7 +130,8 @@ class Board:
 
     def watch(self, name: str, symbol: str, kind: Kind) -> None:
         """Takes up a symbol under the broker's name; once more is fine."""
-        self._levels.setdefault(name, _Level(symbol, kind is Kind.STOCK, self._lot))
+        is_stock = kind is Kind.STOCK
+        self._levels.setdefault(name, _Level(symbol, is_stock, self._lot, self._lots if is_stock else WHOLE))
 
     def leave(self, name: str) -> None:
         """Lets go of a symbol."""
@@ -120,18 +146,17 @@ class Board:
     def take(self, batch: Batch | ReadBatch, now_ns: int) -> Sequence[MarketEvent]:
         """The market events in a batch of rows, in its order; never raises."""
         events: list[MarketEvent] = []
-        service = batch.service
         rows, bad = self._read(batch) if isinstance(batch, Batch) else (batch.content, ())
         for row in rows:
             level = self._levels.get(row.key)
             if level is None:
                 self._strays += 1
             elif isinstance(row, _PRICE_ROWS):
-                self._take_prices(service, level, row, events, batch.timestamp, now_ns)
+                self._take_prices(batch, level, row, events, now_ns)
             else:
-                self._take_candle(service, level, row, events)
+                self._take_candle(batch.service, level, row, events)
         for key, fault in bad:
-            self._lose(service, key, fault)
+            self._lose(batch.service, key, fault)
         self._events += len(events)
         return events
 
@@ -158,44 +183,41 @@ class Board:
     # Best prices.
 
     def _take_prices(
-        self, service: str, level: _Level, row: LevelRow, events: list[MarketEvent], sent_ms: int, now_ns: int
+        self, batch: Batch | ReadBatch, level: _Level, row: LevelRow, events: list[MarketEvent], now_ns: int
     ) -> None:
-        if not _fits(row):
-            self._mend(service, level, row)
         before = level.volume
-        quoted = level.merge_quote(row)
-        level.merge_trade(row)
+        quoting = level.merge_quote(row)
+        if not (row.last is row.volume is row.trade_ms is UNSET):
+            level.merge_trade(row)
+        if level.doubts:
+            self._keep_doubts_out(batch.service, level, row.key)
         if row.delayed is not UNSET:
             self._heed_delay(level, row.delayed)
-        if isinstance(row, FutureRow) and row.active_symbol is not UNSET and row.active_symbol is not None:
+        if row.active_symbol is not UNSET and row.active_symbol is not None:
             self.fronts[row.key] = row.active_symbol
         if level.delayed and not self._passes_delayed:
             return
-        if quoted:
+        if quoting:
             bid, ask = level.bid, level.ask
             if not (bid and ask):
-                bid, ask = self._doubt_nothing(service, level, row.key)
-            time_ns = level.quote_ns or _moment(sent_ms) or now_ns
-            events.append(Quote(level.symbol, bid, ask, level.bid_size, level.ask_size, time_ns))
-        if row.volume is not UNSET and level.last and (size := _between(before, level.volume)):
-            events.append(Trade(level.symbol, level.last, size, level.trade_ns or _moment(sent_ms) or now_ns))
+                bid, ask = self._doubt_nothing(batch.service, level, row.key)
+            time_ns = level.quote_ns or _moment(batch.timestamp) or now_ns
+            events.append(quoted(level.symbol, bid, ask, level.bid_size, level.ask_size, time_ns))
+        if row.volume is not UNSET and level.last and (rise := _between(before, level.volume)):
+            events.append(traded(level.symbol, level.last, rise, level.trade_ns or _moment(batch.timestamp) or now_ns))
 
-    def _mend(self, service: str, level: _Level, row: LevelRow) -> None:
-        """Takes what cannot be out of a row, so that it counts as not known."""
-        for name in _NUMBERS:
-            value = getattr(row, name)
-            may_be_negative = name in _PRICES and not level.is_stock
-            if isinstance(value, Decimal) and not (is_sane(value) and (may_be_negative or not value.is_signed())):
-                setattr(row, name, None)
-                self._keep_out(service, row.key, name, value, "a number that can be")
+    def _keep_doubts_out(self, service: str, level: _Level, key: str) -> None:
+        doubts, level.doubts = level.doubts, []
+        for name, told in doubts:
+            self._keep_out(service, key, name, told, "a number that can be")
 
     def _doubt_nothing(self, service: str, level: _Level, key: str) -> tuple[Decimal | None, Decimal | None]:
         """A price of 0 is none, and then there can be no size at it."""
-        for side, price, size in (("bid", level.bid, level.bid_size), ("ask", level.ask, level.ask_size)):
+        for side, price, shown in (("bid", level.bid, level.bid_size), ("ask", level.ask, level.ask_size)):
             if price is not None and not price:
                 setattr(level, side, None)
-                if size:
-                    self._keep_out(service, key, side, price, f"a price other than 0 for the size {size}")
+                if shown:
+                    self._keep_out(service, key, side, price, f"a price other than 0 for the size {shown}")
         return level.bid, level.ask
 
     def _heed_delay(self, level: _Level, delayed: bool) -> None:
@@ -233,17 +255,6 @@ class Board:
         self._told.append(Quarantined(service, key, field, value, expected))
 
 
-def _fits(row: LevelRow) -> bool:
-    """Whether every number of a row is plainly all right; a quick look, after which `_mend` takes a thorough one."""
-    try:
-        for value in (row.bid, row.ask, row.bid_size, row.ask_size, row.last, row.volume):
-            if value is not UNSET and value is not None and (value.is_signed() or not _exactly(value).is_finite()):
-                return False
-    except DecimalException:
-        return False
-    return True
-
-
 def _between(before: Decimal | None, now: Decimal | None) -> Decimal:
     """The volume since the message before; nothing where that is not known. A new day counts from 0."""
     if before is None or now is None:
@@ -251,14 +262,14 @@ def _between(before: Decimal | None, now: Decimal | None) -> Decimal:
     return EXACT.subtract(now, before) if now >= before else now
 
 
-def _moment(value: Moment) -> int | None:
+def _moment(value: int | None) -> int | None:
     """Milliseconds as nanoseconds; None for what is no moment of a market."""
-    return value * _MILLISECOND_NS if type(value) is int and _FIRST_MS <= value < _LAST_MS else None
+    return value * _MILLISECOND_NS if value and _FIRST_MS <= value < _LAST_MS else None
 
 
 def bar_problem(bar: CandleRow | Candle, *, stock: bool) -> str:
     """What a bar should be but is not; empty where it is all right."""
-    if not all(map(is_sane, (bar.open, bar.high, bar.low, bar.close, bar.volume))):
+    if not all(map(plausible, (bar.open, bar.high, bar.low, bar.close, bar.volume))):
         return "finite prices and a finite volume"
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         return "open and close between low and high"

@@ -10,6 +10,7 @@ import attrs
 from brokers.calendar import utc_date
 from brokers.catalogue import Catalogue
 from brokers.errors import Certainty, Code, NoClearAnswer, Unsupported, broker_error
+from brokers.figures import plausible
 from brokers.gateway import Leave, LinkNews
 from brokers.guards.guard import Guard
 from brokers.guards.operation import Charge, Kind, Operation, Priority
@@ -26,7 +27,6 @@ from brokers.thinkorswim.settings import BROKER
 from brokers.thinkorswim.streamer import REQUESTS, StreamerActor
 from brokers.thinkorswim.wire import Malformed
 from brokers.thinkorswim.wire_rest import Facts
-from brokers.thinkorswim.wire_rows import is_sane
 from runtime import Name
 from runtime.errors import CallError
 from runtime.world import Clock
@@ -156,7 +156,7 @@ def _portions(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 def _positive(value: Decimal | None) -> Decimal | None:
     """The value where it can be a size; None for any other."""
-    return value if value is not None and is_sane(value) and value > 0 else None
+    return value if value is not None and plausible(value) and value > 0 else None
 
 
 def _day(moment_ms: int | None) -> dt.date | None:

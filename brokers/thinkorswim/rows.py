@@ -1,13 +1,16 @@
 """What a row of each service holds, field by field."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from brokers.figures import Figure
 from brokers.thinkorswim.fields import Service, wire_names
 
-Number = Decimal | UnsetType | None  # None: the streamer says that there is none; UNSET: it is as before
+# None: the streamer says that there is none; UNSET: it is as before.
+Size = int | Decimal | UnsetType | None
 Moment = int | UnsetType | None
 
 
@@ -16,13 +19,13 @@ class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=
 
     key: str
     delayed: bool | UnsetType = UNSET
-    bid: Number = UNSET
-    ask: Number = UNSET
-    last: Number = UNSET
-    bid_size: Number = UNSET
-    ask_size: Number = UNSET
-    volume: Number = UNSET
-    last_size: Number = UNSET
+    bid: Figure = UNSET
+    ask: Figure = UNSET
+    last: Figure = UNSET
+    bid_size: Size = UNSET
+    ask_size: Size = UNSET
+    volume: Size = UNSET
+    last_size: Size = UNSET
     quote_ms: Moment = UNSET
     trade_ms: Moment = UNSET
     active_symbol: str | UnsetType | None = UNSET
@@ -31,15 +34,16 @@ class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=
 class EquityRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_EQUITIES), gc=False):
     """What changed of a stock's best prices; displayed sizes are in lots."""
 
+    active_symbol: ClassVar[UnsetType] = UNSET
     key: str
     delayed: bool | UnsetType = UNSET
-    bid: Number = UNSET
-    ask: Number = UNSET
-    last: Number = UNSET
-    bid_size: Number = UNSET
-    ask_size: Number = UNSET
-    volume: Number = UNSET
-    last_size: Number = UNSET
+    bid: Figure = UNSET
+    ask: Figure = UNSET
+    last: Figure = UNSET
+    bid_size: Size = UNSET
+    ask_size: Size = UNSET
+    volume: Size = UNSET
+    last_size: Size = UNSET
     quote_ms: Moment = UNSET
     trade_ms: Moment = UNSET
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import attrs
 import msgspec
 
+from brokers.figures import decoder
 from brokers.thinkorswim.fields import Service
 from brokers.thinkorswim.rows import EquityRow, FutureRow
 from brokers.thinkorswim.settings import Qos
@@ -169,21 +170,21 @@ ReadBatch = FutureBatch | EquityBatch
 class Frame(msgspec.Struct, frozen=True, gc=False):
     """One message of the streamer; what else it may hold is passed over."""
 
-    response: list[Answer] = []
-    notify: list[Notice] = []
-    data: Sequence[Batch | ReadBatch] = []
+    response: tuple[Answer, ...] = ()
+    notify: tuple[Notice, ...] = ()
+    data: Sequence[Batch | ReadBatch] = ()
 
 
 class _AnyFrame(Frame, frozen=True, gc=False):
-    data: Sequence[Batch] = []
+    data: tuple[Batch, ...] = ()
 
 
 class _PriceFrame(Frame, frozen=True, gc=False):
-    data: Sequence[ReadBatch] = []
+    data: tuple[ReadBatch, ...] = ()
 
 
 _FRAMES: Final = msgspec.json.Decoder(_AnyFrame)
-_PRICES: Final = msgspec.json.Decoder(_PriceFrame)
+_prices: Final = decoder(_PriceFrame).decode
 
 
 def decode_frame(data: bytes | str) -> Frame:
@@ -194,6 +195,6 @@ def decode_frame(data: bytes | str) -> Frame:
     if len(data) > LONGEST:
         raise Malformed(f"a frame of at most {LONGEST} bytes", data, "it is longer")
     try:
-        return _PRICES.decode(data)
+        return _prices(data)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return decoded(_FRAMES, data, "a frame of the streamer")

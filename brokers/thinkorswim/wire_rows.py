@@ -1,18 +1,14 @@
 """The rows of a batch, read straight into classes; one bad row costs itself and no other."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
 from typing import Final
 
 import msgspec
 
+from brokers.figures import decoder
 from brokers.thinkorswim.fields import Service
 from brokers.thinkorswim.rows import EquityCandle, EquityRow, FutureCandle, FutureRow, Row
 from brokers.thinkorswim.wire import Malformed, decoded
-
-SANE: Final = Context(  # in which a number that cannot be a price or a size raises
-    prec=40, Emin=-40, Emax=40, traps=[Inexact, Rounded, Overflow, Subnormal, InvalidOperation]
-)
 
 
 class _Key(msgspec.Struct):
@@ -25,8 +21,8 @@ _ROWS: Final[Mapping[str, type[Row]]] = {
     Service.CHART_FUTURES.value: FutureCandle,
     Service.CHART_EQUITY.value: EquityCandle,
 }
-_WHOLE: Final = {service: msgspec.json.Decoder(list[row]) for service, row in _ROWS.items()}  # type: ignore[valid-type]  # a class from a table
-_ONE: Final = {service: msgspec.json.Decoder(row) for service, row in _ROWS.items()}
+_WHOLE: Final = {service: decoder(list[row]) for service, row in _ROWS.items()}  # type: ignore[valid-type]  # a class from a table
+_ONE: Final = {service: decoder(row) for service, row in _ROWS.items()}
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _KEYS: Final = msgspec.json.Decoder(_Key)
 
@@ -63,11 +59,3 @@ def _key_of(part: msgspec.Raw) -> str:
         return decoded(_KEYS, part, "a row with a key").key
     except Malformed:
         return ""
-
-
-def is_sane(value: Decimal) -> bool:
-    """Whether a number is finite, of at most 40 digits, and neither huge nor tiny."""
-    try:
-        return SANE.plus(value).is_finite()
-    except DecimalException:
-        return False

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
+from brokers.figures import Figure, decoder
 from brokers.instruments import sane
 
 T = TypeVar("T")
@@ -256,13 +257,13 @@ class QuoteLine(Payload, frozen=True):
     """A line of the quote stream: whole at first, then only what changed; or one of the stream's control words."""
 
     symbol: str = ""
-    bid: Decimal | None = None
-    ask: Decimal | None = None
-    bid_size: Decimal | None = None
-    ask_size: Decimal | None = None
-    last: Decimal | None = None
-    last_size: Decimal | None = None
-    volume: Decimal | None = None
+    bid: Figure = None
+    ask: Figure = None
+    bid_size: Figure = None
+    ask_size: Figure = None
+    last: Figure = None
+    last_size: Figure = None
+    volume: Figure = None
     trade_time: str = ""
     market_flags: MarketFlags | None = None
     heartbeat: int = 0
@@ -276,7 +277,7 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {}
 def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     found = _DECODERS.get(kind)
     if found is None:
-        found = _DECODERS[kind] = msgspec.json.Decoder(kind)
+        found = _DECODERS[kind] = decoder(kind)
     return found
 
 

@@ -7,8 +7,9 @@ from typing import Final
 import attrs
 
 from brokers.errors import Code, Unsupported
+from brokers.figures import FIGURES, Figure, figure, size
 from brokers.instruments import EXACT, Instrument
-from brokers.market import Bar, BarUnit, Interval, Quote, Trade
+from brokers.market import Bar, BarUnit, Interval, Quote, Trade, quoted, traded
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.symbols import Names
 from brokers.tradestation.wire import BadPayload, BarRecord, QuoteLine, SymbolRecord, price, quantity, stamp, time_ns
@@ -20,14 +21,6 @@ MOST_QUESTIONS: Final = 50  # for one answer
 _LONG_UNITS: Final = {BarUnit.DAY: "Daily", BarUnit.WEEK: "Weekly"}
 _SECOND_NS: Final = 1_000_000_000
 _ZERO: Final = Decimal(0)
-_LARGEST: Final = Decimal(10) ** 15  # a plain comparison, much quicker than a look at the digits
-
-
-def _figure(value: Decimal) -> Decimal:
-    """A figure on the hot path; raises BadPayload for NaN and what no market shows."""
-    if value.is_finite() and -_LARGEST < value < _LARGEST:
-        return value
-    raise BadPayload("quote", "figures of a market", value)
 
 
 class QuoteMerger:
@@ -55,35 +48,40 @@ class QuoteMerger:
 
     def merge(self, line: QuoteLine, now_ns: int) -> tuple[Quote | Trade, ...]:
         """The events in a line, which was received now; raises BadPayload, and then nothing is taken."""
-        bid = self._bid if line.bid is None else self._price(line.bid)
-        ask = self._ask if line.ask is None else self._price(line.ask)
-        bid_size = self._bid_size if line.bid_size is None else _size(line.bid_size)
-        ask_size = self._ask_size if line.ask_size is None else _size(line.ask_size)
+        told_bid, told_ask, told_bid_size, told_ask_size = line.bid, line.ask, line.bid_size, line.ask_size
+        bid = self._bid if told_bid is None else self._price(told_bid)
+        ask = self._ask if told_ask is None else self._price(told_ask)
+        bid_size = self._bid_size if told_bid_size is None else _size(told_bid_size)
+        ask_size = self._ask_size if told_ask_size is None else _size(told_ask_size)
         last = self._last if line.last is None else self._price(line.last)
         before = self._volume
         volume = before if line.volume is None else _size(line.volume)
         events: tuple[Quote | Trade, ...] = ()
-        if not (line.bid is line.ask is line.bid_size is line.ask_size is None):
+        if not (told_bid is told_ask is told_bid_size is told_ask_size is None):
             shown_bid, shown_ask = bid if bid or bid_size else None, ask if ask or ask_size else None
-            events = (Quote(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns),)
+            events = (quoted(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns),)
         if volume is not before and before is not None and volume is not None and last is not None:
-            traded = volume - before
-            if traded > 0:
-                events += (Trade(self.symbol, last, traded, _traded_ns(line, now_ns)),)
+            rise = volume - before
+            if rise > 0:
+                events += (traded(self.symbol, last, rise, _traded_ns(line, now_ns)),)
         self._bid, self._ask, self._bid_size, self._ask_size = bid, ask, bid_size, ask_size
         self._last, self._volume = last, volume
         if line.market_flags is not None:
             self.delayed, self.halted = line.market_flags.is_delayed, line.market_flags.is_halted
         return events
 
-    def _price(self, value: Decimal) -> Decimal:
-        return _figure(value) if self._scale is None else EXACT.divide(_figure(value), self._scale)
+    def _price(self, told: Figure) -> Decimal:
+        number = FIGURES[told] if type(told) is str else figure(told)
+        if type(number) is not Decimal:
+            raise BadPayload("quote", "a price", told)
+        return number if self._scale is None else EXACT.divide(number, self._scale)
 
 
-def _size(value: Decimal) -> Decimal:
-    if _figure(value) < 0:
-        raise BadPayload("quote", "a size of zero or more", value)
-    return value
+def _size(told: Figure) -> Decimal:
+    number = size(told)
+    if number is None:
+        raise BadPayload("quote", "a size of zero or more", told)
+    return number
 
 
 def _traded_ns(line: QuoteLine, now_ns: int) -> int:

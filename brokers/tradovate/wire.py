@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 import msgspec
 
+from brokers.figures import decoder
 from brokers.instruments import sane
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ T = TypeVar("T")
 MAX_DOCUMENT: Final = 8 * 1024 * 1024
 MAX_FRAME: Final = 8 * 1024 * 1024
 _SHOWN: Final = 200
+_DAY_NS: Final = 86_400_000_000_000
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -118,7 +120,7 @@ def decode(kind: type[T], data: bytes | msgspec.Raw, limit: int = MAX_DOCUMENT) 
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     found = _DECODERS.get(kind)
     if found is None:
-        found = _DECODERS[kind] = msgspec.json.Decoder(kind)
+        found = _DECODERS[kind] = decoder(kind)
     return found
 
 
@@ -155,7 +157,7 @@ def time_ns(text: str, what: str) -> int:
 def moment_ns(moment: dt.datetime) -> int:
     """A moment that knows its zone as nanoseconds since 1970 UTC."""
     since = moment - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+    return since.days * _DAY_NS + since.seconds * 1_000_000_000 + since.microseconds * 1_000
 
 
 def stamp(time_ns: int) -> str:

@@ -1,17 +1,17 @@
 """Quotes and charts on the wire: entries merged into whole quotes, trades told apart, bars named by their close."""
 
 import datetime as dt
-import decimal
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import attrs
 import msgspec
 
 from brokers.calendar import SessionCalendar
 from brokers.errors import Code, Unsupported
-from brokers.market import Bar, BarUnit, Interval, Quote, Trade
+from brokers.figures import WHOLE, Figure, decoder, figure, size
+from brokers.market import Bar, BarUnit, Interval, Quote, Trade, quoted, traded
 from brokers.tradovate.settings import BROKER
 from brokers.tradovate.wire import BROKEN, BadPayload, Payload, moment_ns, price, quantity, stamp, time_ns
 
@@ -19,16 +19,14 @@ BAR_UNITS: Final = frozenset({BarUnit.MINUTE, BarUnit.HOUR, BarUnit.DAY})
 MOST_MINUTES: Final = 1_440
 MOST_BARS: Final = 4_096  # in one question
 _HALF_DAY_NS: Final = 43_200_000_000_000
-_LARGEST: Final = Decimal(10) ** 15
-_LEAST: Final = -_LARGEST
 _ZERO: Final = Decimal(0)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One figure of a quote; either part may be missing."""
 
-    price: Decimal | None = None
-    size: Decimal | None = None
+    price: Figure = None
+    size: int | Decimal | None = None
 
 
 class Entries(msgspec.Struct, frozen=True, gc=False, rename="pascal"):
@@ -81,59 +79,53 @@ class QuoteMerger:
         entries, now_ns = row.entries, moment_ns(row.timestamp)
         bid_entry, ask_entry = entries.bid, entries.offer
         bid, bid_size, ask, ask_size = self._bid, self._bid_size, self._ask, self._ask_size
-        try:
-            if bid_entry is not None:
-                bid, bid_size = _figure(bid_entry.price, bid), _size(bid_entry.size, bid_size)
-            if ask_entry is not None:
-                ask, ask_size = _figure(ask_entry.price, ask), _size(ask_entry.size, ask_size)
-            trade = () if entries.trade is entries.total_trade_volume is None else self._traded(entries, now_ns)
-        except decimal.InvalidOperation:  # NaN does not compare
-            raise BadPayload("quote", "figures of a market", row) from None
+        if bid_entry is not None:
+            if (price := bid_entry.price) is not None:
+                bid = price if type(price) is Decimal else _price(price)
+            if (told := bid_entry.size) is not None:
+                bid_size = (WHOLE.get(told) if type(told) is int else None) or _size(told)
+        if ask_entry is not None:
+            if (price := ask_entry.price) is not None:
+                ask = price if type(price) is Decimal else _price(price)
+            if (told := ask_entry.size) is not None:
+                ask_size = (WHOLE.get(told) if type(told) is int else None) or _size(told)
+        trade = () if entries.trade is entries.total_trade_volume is None else self._traded(entries, now_ns)
         self._bid, self._bid_size, self._ask, self._ask_size = bid, bid_size, ask, ask_size
         self._begun = True
         if bid_entry is ask_entry is None:
             return trade
-        quote = Quote(self.symbol, bid if bid_size else None, ask if ask_size else None, bid_size, ask_size, now_ns)
+        quote = quoted(self.symbol, bid if bid_size else None, ask if ask_size else None, bid_size, ask_size, now_ns)
         return (quote, *trade) if trade else (quote,)
 
     def _traded(self, entries: Entries, now_ns: int) -> tuple[Trade, ...]:
         entry, total = entries.trade, entries.total_trade_volume
         last, before = self._last, self._volume
-        size, volume = _ZERO, before
+        count, volume = _ZERO, before
         if entry is not None:
-            last, size = _figure(entry.price, last), _size(entry.size, _ZERO)
-        if total is not None:
-            volume = _size(total.size, before)
+            last = last if entry.price is None else _price(entry.price)
+            count = count if entry.size is None else _size(entry.size)
+        if total is not None and total.size is not None:
+            volume = _size(total.size)
         self._last, self._volume = last, volume
         if before is not None and volume is not None:
-            size = volume - before
+            count = volume - before
         elif volume is not None or entry is None or not self._begun:
             return ()
-        return (Trade(self.symbol, last, size, now_ns),) if size > 0 and last is not None else ()
+        return (traded(self.symbol, last, count, now_ns),) if count > 0 and last is not None else ()
 
 
-B = TypeVar("B", bound=Decimal | None)
+def _price(told: Figure) -> Decimal:
+    number = figure(told)
+    if number is None:
+        raise BadPayload("quote", "a price", told)
+    return number
 
 
-def _figure(told: Decimal | None, before: Decimal | None) -> Decimal | None:
-    """What is told, or else what was; raises BadPayload for what no market shows.
-
-    Plain comparisons: quicker than a look at the digits.
-    """
-    if told is None:
-        return before
-    return told if _LEAST < told < _LARGEST else _refuse(told)
-
-
-def _size(told: Decimal | None, before: B) -> Decimal | B:
-    """What is told, or else what was; raises BadPayload for less than zero and for what no market shows."""
-    if told is None:
-        return before
-    return told if _ZERO <= told < _LARGEST else _refuse(told)
-
-
-def _refuse(told: Decimal) -> NoReturn:
-    raise BadPayload("quote", "figures of a market, sizes of zero or more", told)
+def _size(told: int | Decimal) -> Decimal:
+    number = size(told)
+    if number is None:
+        raise BadPayload("quote", "a size of zero or more", told)
+    return number
 
 
 class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
@@ -143,8 +135,7 @@ class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
     d: Quotes
 
 
-_QUOTE_FRAME: Final = msgspec.json.Decoder(tuple[QuoteMessage, ...])
-_QUOTE_HEAD: Final = 'a[{"e":"md","d":{"quotes":'
+_quote_messages: Final = decoder(tuple[QuoteMessage, ...]).decode
 
 
 def quotes_in(frame: str | bytes) -> tuple[QuoteRow, ...] | None:
@@ -152,10 +143,10 @@ def quotes_in(frame: str | bytes) -> tuple[QuoteRow, ...] | None:
 
     Most frames of a market are such ones; whatever does not fit is left to the way for all frames.
     """
-    if not (isinstance(frame, str) and frame.startswith(_QUOTE_HEAD)):
+    if frame[:1] != "a":
         return None
     try:
-        messages = _QUOTE_FRAME.decode(frame[1:])
+        messages = _quote_messages(frame[1:])
     except BROKEN:
         return None
     if len(messages) == 1:

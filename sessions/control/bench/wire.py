@@ -94,7 +94,11 @@ def _tradestation() -> Callable[[int], object]:
         b'{"Symbol":"ESH26","Bid":"68%02d.25","BidSize":"12","Ask":"68%02d.5","AskSize":"9"}' % (number, number)
         for number in range(8)
     ]
-    return lambda number: merger.merge(tradestation.decode(tradestation.QuoteLine, lines[number]), _NOW_NS)
+
+    def read(number: int) -> None:
+        merger.merge(tradestation.decode(tradestation.QuoteLine, lines[number]), _NOW_NS)
+
+    return read
 
 
 def _tradovate() -> Callable[[int], object]:
@@ -104,7 +108,12 @@ def _tradovate() -> Callable[[int], object]:
         f'{{"price":68{number:02}.25,"size":12}},"Offer":{{"price":68{number:02}.5,"size":9}}}}}}]}}}}]'
         for number in range(8)
     ]
-    return lambda number: [merger.merge(row) for row in quotes_in(frames[number]) or ()]
+
+    def read(number: int) -> None:
+        for row in quotes_in(frames[number]) or ():
+            merger.merge(row)
+
+    return read
 
 
 def _thinkorswim() -> Callable[[int], object]:
@@ -115,7 +124,12 @@ def _thinkorswim() -> Callable[[int], object]:
         f'[{{"key":"/ESH26","1":68{number:02}.25,"2":68{number:02}.5,"4":12,"5":9,"10":1767625199000}}]}}]}}'
         for number in range(8)
     ]
-    return lambda number: [board.take(batch, _NOW_NS) for batch in thinkorswim.decode_frame(frames[number]).data or ()]
+
+    def read(number: int) -> None:
+        for batch in thinkorswim.decode_frame(frames[number]).data:
+            board.take(batch, _NOW_NS)
+
+    return read
 
 
 # From the socket to three strategies.

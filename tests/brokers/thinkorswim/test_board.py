@@ -104,7 +104,10 @@ def test_symbols_that_nobody_watches_are_counted_and_dropped() -> None:
         (ES, {"f1": 0, "f4": 5}, "bid"),
         (AMD, {"f2": -1.5}, "ask"),
         (AMD, {"f3": -1.5}, "last"),
-        (ES, {"f1": {}}, "row"),
+        (ES, {"f1": {}}, "bid"),
+        (ES, {"f1": True}, "bid"),
+        (ES, {"f4": "sNaN"}, "bid_size"),
+        (ES, {"f4": {}}, "row"),
         (ES, {"f10": "soon"}, "row"),
     ],
 )
@@ -123,7 +126,7 @@ def test_F39_what_cannot_be_is_kept_out_and_counts_as_not_known(key: str, fields
 def test_a_row_that_cannot_be_read_may_have_changed_anything() -> None:
     board = a_board()
     say(board, f1=100, f2=101, f4=1, f5=1)
-    say(board, f1=[])
+    say(board, f4=[])
     assert say(board, f2=102) == [Quote("ESZ25", None, D(102), D(0), D(0), NOW)]
 
 

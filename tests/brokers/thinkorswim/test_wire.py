@@ -31,7 +31,7 @@ from brokers.thinkorswim.wire import (
     subscription_parameters,
 )
 from brokers.thinkorswim.wire_rest import decode_facts, decode_history, decode_preferences, words_of
-from brokers.thinkorswim.wire_rows import decode_rows, is_sane
+from brokers.thinkorswim.wire_rows import decode_rows
 from runtime.wire.secret import Secret
 
 D = Decimal
@@ -149,7 +149,7 @@ def test_every_documented_code_has_a_meaning_and_unknown_ones_refuse() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ['[{"key":"A","1":1.5},{"key":"B","1":{}}]', '[{"key":1}]', "{}"],
+    ['[{"key":"A","1":1.5},{"key":"B","4":{}}]', '[{"key":1}]', "{}"],
 )
 def test_prices_that_do_not_fit_are_left_to_the_way_for_all_frames(content: str) -> None:
     (batch,) = decode_frame(f'{{"data":[{{"content":{content},"service":"LEVELONE_EQUITIES","timestamp":7}}]}}').data
@@ -199,20 +199,10 @@ def test_read_in_one_go_or_by_the_way_for_all_a_batch_gives_the_same_events(serv
 
 
 def test_one_bad_row_costs_itself_alone() -> None:
-    content = msgspec.Raw(b'[{"key":"A","1":1.5},{"key":"B","1":{}},7,{"key":"C","1":2.5}]')
+    content = msgspec.Raw(b'[{"key":"A","1":1.5},{"key":"B","4":{}},7,{"key":"C","1":2.5}]')
     rows, bad = decode_rows("LEVELONE_EQUITIES", content)
     assert [row.key for row in rows] == ["A", "C"]
     assert [key for key, _ in bad] == ["B", ""]
-
-
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "sNaN", "1e41", "1e-41", "1" * 41, "1." + "0" * 5000, "1e999999"])
-def test_a_number_that_cannot_be_is_not_sane(text: str) -> None:
-    assert not is_sane(D(text))
-
-
-@pytest.mark.parametrize("text", ["0", "-37.63", "0.0000005", "6900.25", "1" * 40, "0E-20"])
-def test_a_number_that_can_be_is_sane(text: str) -> None:
-    assert is_sane(D(text))
 
 
 def test_preferences_name_the_streamer_or_say_what_is_missing() -> None:
@@ -283,7 +273,7 @@ def test_F36_hostile_bytes_are_malformed_and_cost_little_memory(data: bytes) -> 
 
 
 def test_F36_a_frame_above_the_limit_is_not_even_looked_at() -> None:
-    assert decode_frame(b"{}".ljust(LONGEST)).data == []
+    assert not decode_frame(b"{}".ljust(LONGEST)).data
     with pytest.raises(Malformed, match="at most"):
         decode_frame(b"{}".ljust(LONGEST + 1))
 
