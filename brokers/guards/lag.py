@@ -39,7 +39,7 @@ class LoopWatch:
         timeline: Timeline,
         tell: Callable[[SlowCallback], None],
         *,
-        every_ns: int = 100 * MILLISECOND_NS,
+        every_ns: int = 250 * MILLISECOND_NS,
         slow_ns: int = 100 * MILLISECOND_NS,
     ) -> None:
         self._timeline = timeline

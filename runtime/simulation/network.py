@@ -13,7 +13,7 @@ import trio
 
 from runtime.simulation.conditions import Conditions, ConnectFailure, Ending, Latency, uniform
 from runtime.simulation.faults import SimulatedFaults
-from runtime.simulation.pipe import Pipe
+from runtime.simulation.pipe import Alarm, Pipe
 from runtime.simulation.stream import Address, Exclusive, Link, SimulatedStream
 from runtime.simulation.trace import Trace
 from runtime.world import Faults
@@ -97,12 +97,14 @@ class SimulatedNetwork:
         faults: Faults | None = None,
         trace: Trace | None = None,
         connect_timeout: float = 127.0,
+        alarm: Alarm | None = None,
     ) -> None:
         self.connect_timeout = connect_timeout
         self.peercred: Mapping[str, int] = {"pid": 1, "uid": os.getuid(), "gid": os.getgid()}
         self._chance = chance or random.Random(0)
         self._faults = faults or SimulatedFaults()
         self._trace = trace
+        self._alarm = alarm
         self._hosts = {_HERE}
         self._listeners: dict[Address, SimulatedListener] = {}
         self._links: dict[int, Link] = {}
@@ -265,8 +267,8 @@ class SimulatedNetwork:
         self._opened += 1
         number = self._opened
         mishap = self._strike if address.port else None
-        outward = Pipe(f"{number}>", shapes[0], self._chance, self._note, mishap)
-        inward = Pipe(f"{number}<", shapes[1], self._chance, self._note, mishap)
+        outward = Pipe(f"{number}>", shapes[0], self._chance, self._note, mishap, self._alarm)
+        inward = Pipe(f"{number}<", shapes[1], self._chance, self._note, mishap, self._alarm)
         link = self._links[number] = Link(number, address, tls, outward, inward, on_close=self._forget)
         self._record("connected", address=str(address), link=number, tls=tls is not None)
         for pipe in (outward, inward):

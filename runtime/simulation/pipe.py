@@ -15,6 +15,7 @@ from runtime.simulation.transit import Transit
 
 Note = Callable[[str, str, int], None]
 Mishap = Callable[["Pipe", int], None]
+Alarm = Callable[[float, Callable[[], object]], None]
 
 
 class Pipe:
@@ -32,7 +33,9 @@ class Pipe:
         chance: random.Random,
         note: Note,
         mishap: Mishap | None = None,
+        alarm: Alarm | None = None,
     ) -> None:
+        """With `alarm` a reader is woken when bytes arrive; without it sets deadlines of its own, at a higher price."""
         self.label = label
         self.conditions = conditions
         self.sent = 0
@@ -41,6 +44,8 @@ class Pipe:
         self._chance = chance
         self._note = note
         self._mishap = mishap
+        self._alarm = alarm
+        self._alarm_due = math.inf
         self._cut: Cut | None = None
         self._closed = False  # by the writer
         self._broken = False  # for the writer
@@ -102,7 +107,10 @@ class Pipe:
         self.sent += len(piece)
         self.transit.push(piece, self._due())
         self._note("sent", self.label, len(piece))
-        _wake(self._reading)
+        if self._alarm is None:
+            _wake(self._reading)
+        elif self._reading:
+            self._expect()
 
     def _push_end(self) -> None:
         self.transit.push_end(self._due())
@@ -126,8 +134,28 @@ class Pipe:
         if self.transit.arrival() <= trio.current_time() or self.transit.inbox or self.transit.ended:
             await trio.lowlevel.checkpoint()
         while (piece := self._take(most)) is None:
-            await _park(self._reading, self.transit.arrival())
+            if self._alarm is None:
+                await _park(self._reading, self.transit.arrival())
+            else:
+                self._expect()
+                await self._reading.park()
         return piece
+
+    def _expect(self) -> None:
+        """Sees to it that the reader is woken when the next piece arrives."""
+        due = self.transit.arrival()
+        if self._alarm is not None and due < self._alarm_due:
+            self._alarm_due = due
+            self._alarm(due, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm_due = math.inf
+        if not self._reading:
+            return
+        if self.transit.arrival() <= trio.current_time():
+            self._reading.unpark_all()
+        else:  # what was to arrive now has been held up meanwhile
+            self._expect()
 
     def close_reader(self) -> None:
         """The reader goes away; the unread is lost, and the writer learns of it when word arrives."""

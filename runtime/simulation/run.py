@@ -105,7 +105,7 @@ def _run(
     """The value or the error."""
     error: BaseException | None = None
     try:
-        value = trio.run(_main, watchdog, world, async_fn, args, clock=watchdog.clock, instruments=[watchdog])
+        value = trio.run(_main, watchdog, world, async_fn, args, clock=watchdog.clock.for_trio, instruments=[watchdog])
     except BaseException as raised:
         if _interrupted(raised):
             raise
@@ -141,7 +141,9 @@ def _world(
     return SimulatedWorld(
         clock=clock,
         chance=random.Random(f"{seed}/user"),
-        network=SimulatedNetwork(random.Random(f"{seed}/network"), faults=faults, trace=trace),
+        network=SimulatedNetwork(
+            random.Random(f"{seed}/network"), faults=faults, trace=trace, alarm=watchdog.clock.alarm
+        ),
         disk=disk,
         threads=threads,
         faults=faults,

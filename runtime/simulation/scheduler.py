@@ -1,9 +1,11 @@
-"""The one place that touches trio's private names: a seeded scheduler, a clock that tells when all tasks wait."""
+"""The one place that touches trio's private names: a seeded scheduler, and a clock that leaps when all tasks wait."""
 
+import heapq
 import importlib
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import trio
 import trio.testing
@@ -11,6 +13,8 @@ import trio.testing
 _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
 _SHUFFLER = "_r"
 _ON_IDLE = "_autojump"
+_CONTEXT = "GLOBAL_RUN_CONTEXT"
+_FOR_EVER = 999_999_999.0
 _trio_run = importlib.import_module("trio._core._run")
 
 
@@ -40,13 +44,70 @@ def seeded_scheduler(seed: str) -> Iterator[None]:
         setattr(_trio_run, _SWITCH, allowed)
 
 
-def virtual_clock(on_idle: Callable[[], None]) -> trio.testing.MockClock:
-    """A clock that stands still until every task waits, then calls on_idle, which may make it jump."""
-    if not hasattr(trio.testing.MockClock, _ON_IDLE):
-        raise UnsupportedTrioError(f"trio.testing.MockClock.{_ON_IDLE}")
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    setattr(clock, _ON_IDLE, on_idle)
-    return clock
+class VirtualClock:
+    """A clock that stands still until every task waits, then calls on_idle, which may make it leap.
+
+    Whatever waits for the moment that a leap leads to goes on in the same pass of the scheduler, and an alarm needs no
+    task at all: a run is hardly more than leaps. `for_trio` is this clock as trio takes it, which leaps for its own
+    class of clock alone and lets nobody inherit from it.
+    """
+
+    def __init__(self, on_idle: Callable[[], None]) -> None:
+        if not hasattr(trio.testing.MockClock, _ON_IDLE):
+            raise UnsupportedTrioError(f"trio.testing.MockClock.{_ON_IDLE}")
+        self._now = 0.0
+        self._alarms: list[tuple[float, int, Callable[[], object]]] = []
+        self._serial = 0
+        self.for_trio = trio.testing.MockClock(autojump_threshold=0)
+        self._become("current_time", self.current_time)
+        self._become("deadline_to_sleep_time", self._sleep_time)
+        self._become(_ON_IDLE, on_idle)
+
+    def _become(self, name: str, method: Callable[..., object]) -> None:
+        setattr(self.for_trio, name, method)
+
+    def current_time(self) -> float:
+        """Virtual seconds since the run began."""
+        return self._now
+
+    def _sleep_time(self, deadline: float) -> float:
+        """None at all, or for ever: no time passes while the loop sleeps."""
+        return 0.0 if deadline <= self._now else _FOR_EVER
+
+    def stop(self, error: BaseException) -> None:
+        """Ends trio itself, against the will of its tasks: the loop asks for the time on every pass."""
+
+        def refuse() -> float:
+            raise error
+
+        self._become("current_time", refuse)
+
+    def jump(self, seconds: float) -> None:
+        """Lets so much time pass at once, while tasks wait to run."""
+        if seconds < 0:
+            raise ValueError(f"expected a time of at least 0, got {seconds}: time cannot run back")
+        self._now += seconds
+
+    def alarm(self, due: float, action: Callable[[], object]) -> None:
+        """Calls action, which must not wait or raise, when every task waits at that time or later."""
+        self._serial += 1
+        heapq.heappush(self._alarms, (due, self._serial, action))
+
+    def next_event(self) -> float:
+        """When the next deadline or alarm is due; infinity when there is none."""
+        deadline: float = _runner().deadlines.next_deadline()
+        return min(deadline, self._alarms[0][0]) if self._alarms else deadline
+
+    def leap(self, due: float) -> None:
+        """Lets time pass until then, while every task waits, and wakes those whose time has come."""
+        self._now = max(self._now, due)
+        while self._alarms and self._alarms[0][0] <= self._now:
+            heapq.heappop(self._alarms)[2]()
+        _runner().deadlines.expire(self._now)
+
+
+def _runner() -> Any:  # of a private class
+    return getattr(_trio_run, _CONTEXT).runner
 
 
 def _shuffler() -> random.Random:

@@ -15,7 +15,7 @@ from sessions.risk.gate import RiskGate
 from sessions.risk.kill_switch import KillSwitch, Mark, Mode, ResumeRefused
 
 RISK_TOPIC = "risk"
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.25  # the gate itself looks before an order when nobody has for 0.1 s
 
 
 @attrs.frozen
