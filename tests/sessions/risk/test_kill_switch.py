@@ -15,7 +15,7 @@ from brokers.guards.ladder import Cause, Rung
 from runtime import Child, Ref, Runtime, Supervisor, open_runtime
 from runtime.simulation import FaultPlan, SimulatedDisk, SimulatedWorld, chance, fixed, simulate
 from sessions.risk.case import Cancel
-from sessions.risk.desk import RISK_TOPIC, RiskDesk, SessionStatus, SwitchStatus
+from sessions.risk.desk import POLL_SECONDS, RISK_TOPIC, RiskDesk, SessionStatus, SwitchStatus
 from sessions.risk.events import DayBegan, LossLifted, Positioned, Valued
 from sessions.risk.gate import Origin, RiskGate
 from sessions.risk.kill_switch import HALT_FILE, PERMIT_FILE, KillSwitch, Mark, Mode, ResumeRefused
@@ -205,7 +205,7 @@ def test_s45_a_disk_that_fails_is_told_and_tried_until_it_keeps_the_halt() -> No
                 await daemon.desk.call(RiskDesk.resume, "ann")
             assert not daemon.asks()
             daemon.switch._disk = world.disk
-            await trio.sleep(0.2)
+            await trio.sleep(2 * POLL_SECONDS)
             assert (await daemon.desk.call(RiskDesk.status)).switch.survives
             assert HALT_FILE in world.disk.names(STATE)
             assert PERMIT_FILE not in world.disk.names(STATE)
@@ -235,7 +235,7 @@ def test_s45_a_full_disk_loses_the_details_of_a_halt_but_not_the_halt() -> None:
             assert status.switch.survives
             assert "the halt file could not be written" in status.switch.problem
             world.disk.capacity = None
-            await trio.sleep(0.2)
+            await trio.sleep(2 * POLL_SECONDS)
             assert b'"by":"ann"' in world.disk.read(STATE / HALT_FILE)
 
     with permitted_disk() as disk:
