@@ -111,14 +111,14 @@ def _is_seconds(value: str) -> bool:
 def _where(kind: FaultKind, text: str, where: str | None) -> frozenset[Where]:
     if where is None:
         return kind.where
-    allowed = _allowed_where(kind)
+    allowed = places(kind)
     if where not in {one.value for one in allowed}:
         names = ", ".join(sorted(one.value for one in allowed)) or "no place of its own"
         raise FaultError(text, f"expected {names} after the slash, got {where!r}")
     return frozenset({Where(where)})
 
 
-def _allowed_where(kind: FaultKind) -> frozenset[Where]:
+def places(kind: FaultKind) -> frozenset[Where]:
     """A fault of replies can hit any reply, one of lines any request; one of frames only streams."""
     if not kind.where:
         return frozenset()

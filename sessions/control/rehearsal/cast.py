@@ -95,8 +95,7 @@ class Cast:
 
     def parts(self, name: str) -> frozenset[Part]:
         """What faults the protocol of a broker can have."""
-        found: frozenset[Part] = import_module(f"brokers.{self.settings.brokers[name].kind}.emulator").PARTS
-        return found
+        return parts_of(self.settings.brokers[name].kind)
 
     def account(self, broker: str, account: str) -> str:
         """The emulator's account in place of a configured one; raises TooManyAccounts."""
@@ -146,6 +145,12 @@ class TooManyAccounts(ValueError):
             f"expected at most {len(tuple(there))} accounts of {broker}, as many as its emulator has, "
             f"got {', '.join(wanted)}; nothing was rehearsed; rehearse the sessions on them one by one"
         )
+
+
+def parts_of(kind: str) -> frozenset[Part]:
+    """What faults the protocol of a kind of broker can have."""
+    found: frozenset[Part] = import_module(f"brokers.{kind}.emulator").PARTS
+    return found
 
 
 def keyholder() -> Keyholder:

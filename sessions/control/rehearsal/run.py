@@ -100,6 +100,7 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         await cast.credit(ground.life().world, STATE)
         nursery.start_soon(lives.run)
         storm = Storm(world, ground, cast, lives, plan.schedule)
+        nursery.start_soon(storm.operator.run)
         await trio.sleep(SETTLE)
         with trio.move_on_after(plan.seconds):
             await storm.rage()

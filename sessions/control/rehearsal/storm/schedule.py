@@ -11,11 +11,12 @@ import msgspec
 class Strike:
     """One fault at one moment.
 
-    at_ms  milliseconds of simulated time since the storm began
-    fault  the name of a fault class
-    row    the row of the fault table that it realises, such as F08
-    at     the configured broker or the session it strikes; empty for the machine
-    value  what the class takes
+    at_ms     milliseconds of simulated time since the storm began
+    fault     the name of a fault class
+    row       the row of the fault table that it realises, such as F08
+    at        the configured broker or the session it strikes; empty for the machine
+    value     what the class takes
+    lasts_ms  when it ends again, for a class that goes on
     """
 
     at_ms: int
@@ -23,6 +24,7 @@ class Strike:
     row: str
     at: str = ""
     value: str = ""
+    lasts_ms: int = 0
 
 
 @attrs.frozen

@@ -1,0 +1,77 @@
+"""The person at a rehearsed daemon: gives its commands, and now and then puts right what only a person can."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+import trio
+
+from brokers.errors import BrokerError
+from brokers.tokens.credentials import LoginId
+from brokers.tokens.token_store import TokenStore
+from runtime.errors import CallError
+from sessions.control.daemon.house import House
+from sessions.control.rehearsal.lives import Lives
+from sessions.journal import JournalError
+from sessions.risk.desk import RiskDesk
+from sessions.risk.kill_switch import ResumeRefused
+from sessions.sessions import Condition, SessionError, Sessions
+from sessions.strategy import StrategyError
+
+NAME: Final = "rehearsal"  # in whose name commands are given
+LOOKS: Final = 20.0  # seconds between two looks while things go wrong
+REFUSALS: Final = (SessionError, StrategyError, BrokerError, JournalError, CallError, ResumeRefused, trio.TooSlowError)
+
+Work = Callable[[House], Awaitable[object]]
+
+
+@attrs.define(eq=False)
+class Operator:
+    """What the person wants at the moment, and does about it.
+
+    pulled   how many commands that pulled the kill switch still stand
+    stopped  the sessions that are to stay down, each as often as a command says so
+    """
+
+    lives: Lives
+    looks: float = LOOKS
+    pulled: int = 0
+    stopped: dict[str, int] = attrs.field(factory=dict)
+    refused: list[str] = attrs.field(factory=list)  # answers that said no, for whoever wonders
+
+    async def run(self) -> None:
+        """Looks after the daemon until cancelled."""
+        while True:
+            await trio.sleep(self.looks)
+            await self.do(self._tend)
+
+    async def do(self, work: Work) -> None:
+        """Does something with the daemon that is up; a daemon that is down, or says no, is left alone."""
+        house = self.lives.house
+        if house is None:
+            return
+        try:
+            with trio.move_on_after(self.looks * 3):
+                await work(house)
+        except REFUSALS as error:
+            self.refused.append(f"{type(error).__name__}: {error}")
+
+    async def _tend(self, house: House) -> None:
+        if house.switch.mark is not None and not self.pulled:
+            await house.risk.call(RiskDesk.resume, NAME)
+        for status in await house.sessions.call(Sessions.statuses):
+            runs = status.condition in (Condition.RUNNING, Condition.STARTING)
+            if not runs and not self.stopped.get(status.session):
+                await house.sessions.call(Sessions.start, status.session)
+
+    def put_right(self, broker: str) -> None:
+        """Tells the daemon that the broker takes its login again."""
+        house = self.lives.house
+        if house is None:
+            return
+        settings = house.settings.brokers[broker]
+        for environment in ("paper", "live"):
+            login = LoginId(settings.kind, settings.login, environment)
+            store = house.runtime.name(login.store_key, TokenStore)
+            if store.resolve() is not None:
+                store.cast(TokenStore.put_right)
