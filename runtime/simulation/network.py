@@ -35,6 +35,7 @@ class NetworkStatistics:
     links_opened: int
     links_open: int
     connects_failed: int
+    messages_sent: int  # pieces that a writer handed over at once
     bytes_sent: int
     bytes_received: int
 
@@ -112,7 +113,7 @@ class SimulatedNetwork:
         self._failures: dict[tuple[str, int | None], ConnectFailure] = {}
         self._islands: list[frozenset[str]] = []
         self._next_port = _FIRST_FREE_PORT
-        self._opened = self._failed = self._sent = self._received = 0
+        self._opened = self._failed = self._messages = self._sent = self._received = 0
 
     # The Network seam.
 
@@ -214,7 +215,8 @@ class SimulatedNetwork:
 
     def statistics(self) -> NetworkStatistics:
         """What went over the network so far; a link's own counts are in its pipes."""
-        return NetworkStatistics(self._opened, len(self.links), self._failed, self._sent, self._received)
+        counts = self._messages, self._sent, self._received
+        return NetworkStatistics(self._opened, len(self.links), self._failed, *counts)
 
     # Opening.
 
@@ -331,6 +333,7 @@ class SimulatedNetwork:
 
     def _note(self, what: str, label: str, size: int) -> None:
         if what == "sent":
+            self._messages += 1
             self._sent += size
         elif what == "received":
             self._received += size

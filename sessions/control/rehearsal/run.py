@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from brokers.catalogue import Catalogue
-from brokers.emulation.log import ACCEPTED, ANSWERED, ARRIVED, FILLED
+from brokers.emulation.log import ACCEPTED, FILLED
 from brokers.listing import broker_plan
 from config.settings import Settings, Source, load
 from runtime.simulation import FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
@@ -132,9 +132,9 @@ def _scene(settings: Settings, cast: Cast) -> Scene:
 
 
 def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:
+    score.events = storm.world.network.statistics().messages_sent
     for emulator in cast.emulators.values():
         kinds = [entry.kind for entry in emulator.log.entries]
-        score.events += kinds.count(ARRIVED) + kinds.count(ANSWERED)
         score.orders += kinds.count(ACCEPTED)
         score.fills += kinds.count(FILLED)
     score.faults = dict(storm.struck)
