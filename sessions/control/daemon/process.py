@@ -84,13 +84,22 @@ def _keys(world: World, settings: Settings) -> Keyholder:
 
 
 def _say(sentence: str) -> None:
-    sys.stdout.write(f"pitboss: {sentence}\n")
-    sys.stdout.flush()
+    _put(f"pitboss: {sentence}\n")
 
 
 def _say_json(sentence: str) -> None:
-    sys.stdout.write(json.dumps({"pitboss": sentence}) + "\n")
-    sys.stdout.flush()
+    _put(json.dumps({"pitboss": sentence}) + "\n")
+
+
+def _put(line: str) -> None:
+    """Writes a line for whoever started us; that nobody reads any more must not end the trading, nor its drain."""
+    try:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _root_of(failure: StartFailed) -> str:
