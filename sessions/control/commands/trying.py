@@ -6,7 +6,7 @@ import click
 
 from sessions.control.commands.options import Command, machine_readable
 
-BENCHES = ("runtime", "paper", "session", "wire")
+BENCHES = ("runtime", "paper", "session", "wire", "cli", "daemon")
 
 
 @click.command(cls=Command)
