@@ -1,13 +1,22 @@
 """Structured logging: one event a line, as JSON or for people, to a stream that the caller opens."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TextIO
-
-import structlog
 
 from runtime.crash import CrashReport
 from runtime.events import Event, EventKind
 from runtime.node import Runtime
+
+# structlog loads rich wherever it finds it: sixty modules for tracebacks in colour, in a log of one line an event.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]  # by this the import system means that there is none
+try:
+    import structlog
+finally:
+    del sys.modules["rich"]
+    if _rich is not None:
+        sys.modules["rich"] = _rich
 
 Logger = structlog.typing.FilteringBoundLogger
 

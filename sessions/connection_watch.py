@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from brokers.guards.alerts import Alert, Dedup
 from brokers.guards.ladder import Cause, Cleared, LadderEvent, Raised
-from brokers.tokens.token_store import CredentialLost, CredentialRegained
+from brokers.tokens.news import CredentialLost, CredentialRegained
 from runtime import Actor, Child, Runtime
 from sessions.trader.causes import ALERTS, cause_topic
 

@@ -186,6 +186,7 @@ class Sessions(Actor):
         self.configured = dict(configured)
         self.seats: dict[str, _Seat] = {}
         self.watched: dict[Monitor, str] = {}
+        self.first = trio.Event()  # each that should run was tried once
 
     async def on_start(self) -> None:
         """Takes up those that run already, and starts those that should."""
@@ -200,9 +201,14 @@ class Sessions(Actor):
 
     def resume(self) -> None:
         """Starts every session that should run and does not."""
-        for session, seat in self.seats.items():
-            if seat.wanted and seat.condition is Condition.STOPPED:
-                self.spawn(self._resume, session)
+        down = [one for one, seat in self.seats.items() if seat.wanted and seat.condition is Condition.STOPPED]
+        self.spawn(self._resume_all, down)
+
+    async def _resume_all(self, sessions: Iterable[str]) -> None:
+        async with trio.open_nursery() as nursery:
+            for session in sessions:
+                nursery.start_soon(self._resume, session)
+        self.first.set()
 
     async def _resume(self, session: str) -> None:
         try:
@@ -225,6 +231,16 @@ class Sessions(Actor):
     def statuses(self) -> tuple[SessionStatus, ...]:
         """How every session stands."""
         return tuple(map(self._status, self.seats))
+
+    def resumed(self) -> None:
+        """Answers when each session that should run was tried once since this keeper began."""
+        reply = self.defer()
+        self.spawn(self._when_resumed, reply)
+        return reply.later  # type: ignore[no-any-return]
+
+    async def _when_resumed(self, reply: Reply) -> None:
+        await self.first.wait()
+        reply.send(None)
 
     def start(self, session: str) -> SessionStatus:
         """Has a session run from now on; answers when its trader is up."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from brokers.guards.events import GuardEvent
-from brokers.tokens.token_store import News
+from brokers.tokens.news import News
 
 _SHOWN = 80
 

@@ -45,6 +45,7 @@ from brokers.tokens.decisions import (
 )
 from brokers.tokens.drive import Sender, drive
 from brokers.tokens.flow import Flow, LoginFailure
+from brokers.tokens.news import CredentialLost, CredentialRegained, LoginEnding, News
 from brokers.tokens.ratchet import Ratchet
 from brokers.tokens.streams import tell
 from brokers.tokens.token_set import Kept, Token, TokenSet, kept_in, login_fields, with_kept
@@ -68,37 +69,6 @@ class Way(Protocol):
     def renew(self, credential: Credential, tokens: TokenSet | None, /) -> Flow:
         """A flow from these tokens, or from none, to fresh ones."""
         ...
-
-
-@attrs.frozen
-class CredentialLost:
-    """Told when trading can not rely on the credential any more, and why: cancels only."""
-
-    login: LoginId
-    text: str
-
-
-@attrs.frozen
-class CredentialRegained:
-    """Told when trading can rely on the credential, also once after each start."""
-
-    login: LoginId
-
-
-@attrs.frozen
-class LoginEnding:
-    """Told, days ahead, that a person will have to log in again."""
-
-    login: LoginId
-    left_ns: int
-
-    def __str__(self) -> str:
-        days, hours = divmod(self.left_ns // (3600 * _SECOND_NS), 24)
-        broker = self.login.broker
-        return f"{self.login}: the login ends in {days} d {hours} h; run `pitboss login {broker}` before that"
-
-
-News = CredentialLost | CredentialRegained | LoginEnding
 
 
 @attrs.frozen(kw_only=True, eq=False)

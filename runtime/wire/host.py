@@ -18,9 +18,9 @@ from runtime.wire.host_events import (
     RequestFailed,
     RequestRefused,
 )
-from runtime.wire.host_frames import encode_bytes_frame, encode_text_frame
 from runtime.wire.host_lifespan import within_lifespan
 from runtime.wire.host_limits import HostLimits
+from runtime.wire.host_sent_frames import encode_bytes_frame, encode_text_frame
 from runtime.wire.host_stream import Peer, read_peer
 from runtime.world import Clock
 

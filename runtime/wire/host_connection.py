@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -15,7 +15,9 @@ from runtime.wire.host_http import Exchange
 from runtime.wire.host_request import Request, read_handshake, read_request
 from runtime.wire.host_response import error_response
 from runtime.wire.host_stream import Peer, Wire
-from runtime.wire.host_websocket import WebSocketSession
+
+if TYPE_CHECKING:
+    from runtime.wire.host_websocket import WebSocketSession
 
 _DEADLINES: Final = {"write_deadline", "pong_deadline"}
 
@@ -103,6 +105,8 @@ class Connection:
             self._nursery.start_soon(self._converse, exchange)
 
     async def _upgrade(self, request: Request) -> None:
+        from runtime.wire.host_websocket import WebSocketSession  # noqa: PLC0415 - most hosts never see a WebSocket
+
         handshake = read_handshake(request)
         self._websocket = WebSocketSession(self._context, self._wire, self._peer, request, handshake)
         await self._websocket.run()

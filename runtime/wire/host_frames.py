@@ -1,6 +1,5 @@
-"""WebSocket frames: those we send are encoded here, those we receive are joined to messages; pure."""
+"""WebSocket frames that we receive, joined to messages; pure."""
 
-import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,29 +9,8 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 
 from runtime.wire.host_limits import HostLimits
 
-_TEXT: Final = 0x81
-_BYTES: Final = 0x82
 _TOO_BIG: Final = 1009
 _COMPLAINTS: Final = {1002: "protocol error", 1007: "invalid data", 1009: "message too big"}
-
-
-def encode_text_frame(text: str) -> bytes:
-    """A whole text message as a server sends it; one encoded frame can serve any number of subscribers."""
-    return _encode(_TEXT, text.encode())
-
-
-def encode_bytes_frame(data: bytes) -> bytes:
-    """A whole binary message as a server sends it."""
-    return _encode(_BYTES, data)
-
-
-def _encode(first: int, payload: bytes) -> bytes:
-    size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 0x10000:
-        return struct.pack("!BBH", first, 126, size) + payload
-    return struct.pack("!BBQ", first, 127, size) + payload
 
 
 @attrs.frozen

@@ -22,13 +22,12 @@ from runtime.wire.host_frames import (
     PingSeen,
     Text,
     Violation,
-    encode_bytes_frame,
-    encode_text_frame,
 )
 from runtime.wire.host_head import Headers
 from runtime.wire.host_inbox import Inbox
 from runtime.wire.host_request import Handshake, Request
 from runtime.wire.host_response import ResponseWriter, encode_head, error_response
+from runtime.wire.host_sent_frames import encode_bytes_frame, encode_text_frame
 from runtime.wire.host_stream import Peer, Wire
 
 _OWN_HEADERS: Final = frozenset({b"connection", b"upgrade", b"content-length", b"transfer-encoding"})

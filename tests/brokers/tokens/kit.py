@@ -17,10 +17,11 @@ from brokers.errors import CredentialError
 from brokers.tokens.credentials import Credential, LoginId, NoCredential, VersionConflict
 from brokers.tokens.decisions import Policy
 from brokers.tokens.flow import Flow, FlowRequest, FlowResponse
+from brokers.tokens.news import News
 from brokers.tokens.oauth2 import ClientProof, OAuth2
 from brokers.tokens.streams import join
 from brokers.tokens.token_set import Kept, Token, TokenSet, kept_in, with_kept
-from brokers.tokens.token_store import News, TokenStore, TokenStoreParts
+from brokers.tokens.token_store import TokenStore, TokenStoreParts
 from runtime import Actor, Child, Name, Runtime, Supervisor, SupervisorRef, open_runtime
 from runtime.errors import CallError
 from runtime.registry import Keys, Registry

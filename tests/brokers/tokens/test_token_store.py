@@ -14,8 +14,9 @@ import pytest
 import trio
 
 from brokers.errors import Code, CredentialError
+from brokers.tokens.news import CredentialLost, CredentialRegained, LoginEnding
 from brokers.tokens.oauth2 import ClientProof
-from brokers.tokens.token_store import CredentialLost, CredentialRegained, LoginEnding, TokenStore
+from brokers.tokens.token_store import TokenStore
 from runtime import Ref
 from runtime.errors import ActorGone, CallError
 from runtime.reasons import Normal

@@ -6,13 +6,15 @@ import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from sessions.control.api.client import NoDaemon, Refusal
-from tests.sessions.daemon.life import STRATEGY, Home, end, session
+from tests.sessions.daemon.life import ROOT, STRATEGY, Home, end, session
 
 NIGHTLY = int(os.environ.get("PITBOSS_NIGHTLY", "1"))
 
@@ -174,6 +176,29 @@ def test_the_service_manager_hears_ready_signs_of_life_and_the_end(home: Home) -
             said = [manager.recv(4096) for _ in range(1)]
             while not said[-1].startswith(b"STOPPING=1"):
                 said.append(manager.recv(4096))
+
+
+def test_that_nobody_reads_what_it_says_any_more_ends_no_daemon_and_spoils_no_end(home: Home) -> None:
+    with home.up() as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)
+        home.client.get("status")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        process.stdout = None
+
+
+def test_a_daemon_loads_its_interface_after_its_sessions_and_what_it_never_needs_not_at_all() -> None:
+    program = "import sys, sessions.control.daemon.process as _; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603 - ours
+    loaded = set(done.stdout.split())
+    later = {"starlette", "wsproto", "sessions.control.api.face", "sessions.control.api.records"}
+    never = {"rich", "pygments", "brokers.tradovate", "brokers.tradestation", "brokers.thinkorswim"}
+    assert loaded & (later | never | {"brokers.tokens.token_store"}) == set()
+    assert len(loaded) < 800
 
 
 def test_D17_S14_what_others_can_read_or_have_put_in_the_way_is_refused(home: Home) -> None:

@@ -7,7 +7,7 @@ import trio
 from brokers.guards.ladder import Rung
 from brokers.market import Quote
 from brokers.tokens.credentials import LoginId
-from brokers.tokens.token_store import CredentialLost, CredentialRegained, LoginEnding
+from brokers.tokens.news import CredentialLost, CredentialRegained, LoginEnding
 from runtime import Supervisor
 from runtime.simulation import SimulatedWorld
 from sessions.connection_watch import connection_watch, tell_watch

@@ -147,6 +147,16 @@ def test_a_session_that_cannot_start_says_why_and_can_be_started_when_it_is_mend
     in_house(play, configured={"a": False})
 
 
+def test_resumed_answers_once_each_session_that_should_run_was_tried() -> None:
+    async def play(house: House) -> None:
+        with trio.fail_after(60):
+            await house.keeper.call(Sessions.resumed)
+        conditions = {one.session: one.condition for one in await house.keeper.call(Sessions.statuses)}
+        assert conditions == {"a": Condition.RUNNING, "b": Condition.STOPPED}
+
+    in_house(play, configured={"a": True, "b": False})
+
+
 def test_restart_and_reload_touch_one_session() -> None:
     async def play(house: House) -> None:
         house.plans["a"] = house.stage.plan(TwoSided, QuotingParameters("ES"), "a")
