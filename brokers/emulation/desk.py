@@ -1,19 +1,19 @@
 """The exchange behind an emulator: the paper exchange and a synthetic market, both moved along by the world's clock."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import attrs
 import trio
 
 from brokers.catalogue import Catalogue
-from brokers.emulation.log import ACCEPTED, BUSTED, FILLED, REFUSED, EventLog
+from brokers.emulation.log import ACCEPTED, BUSTED, ENDED, FILLED, REFUSED, EventLog
 from brokers.guards.timeline import NEVER_NS, Timeline
 from brokers.instruments import Instrument
 from brokers.ledger import Correction
 from brokers.market import MarketEvent, MarketStatus
-from brokers.matching.events import Accepted, Rejected, Traded
+from brokers.matching.events import Accepted, Canceled, Expired, Rejected, Traded
 from brokers.model import Change, Fill, Order, OrderGroup
 from brokers.paper.exchange import Cascade, PaperExchange
 from brokers.paper.settings import PaperSettings
@@ -47,6 +47,7 @@ class Desk:
         self._hearers: dict[Hear, None] = {}
         self._watchers: dict[Watch, None] = {}
         self._corrections = 0
+        self._keys: dict[str, str | None] = {}  # the client's own, by ours
         self._due = trio.Event()
 
     @property
@@ -78,8 +79,11 @@ class Desk:
 
     # Commands.
 
-    def submit(self, account: str, order: Order | OrderGroup) -> tuple[Cascade, ...]:
-        """An order or a group arrives."""
+    def submit(
+        self, account: str, order: Order | OrderGroup, keys: Mapping[str, str | None] | None = None
+    ) -> tuple[Cascade, ...]:
+        """An order or a group arrives; `keys` are what the client calls its orders, for the log."""
+        self._keys.update(keys or {})
         return self._tell(self.exchange.submit(account, order, self.now_ns()))
 
     def change(self, account: str, change: Change) -> tuple[Cascade, ...]:
@@ -163,20 +167,35 @@ class Desk:
 
     def _tell(self, cascades: tuple[Cascade, ...]) -> tuple[Cascade, ...]:
         for cascade in cascades:
+            fees = {fill.id: fill.fee for fill in cascade.executions}
             for event in cascade.events:
-                self._note(event)
+                self._note(event, fees)
             for hear in tuple(self._hearers):
                 hear(cascade)
         if cascades:
             self._due.set()
         return cascades
 
-    def _note(self, event: object) -> None:
+    def _note(self, event: object, fees: Mapping[str, Decimal]) -> None:
         if isinstance(event, Accepted):
-            self._log.put(ACCEPTED, account=event.account, key=event.key, symbol=event.symbol)
+            order = event.order
+            terms = {"side": order.side.value, "quantity": order.quantity, "group": event.group}
+            client = self._keys.get(event.key)
+            self._log.put(ACCEPTED, account=event.account, key=event.key, symbol=event.symbol, client=client, **terms)
         elif isinstance(event, Rejected):
             self._log.put(REFUSED, account=event.account, key=event.key, why=event.refusal.sentence)
         elif isinstance(event, Traded):
             fill = event.fill
-            facts = {"fill": fill.id, "quantity": fill.quantity, "price": fill.price}
-            self._log.put(FILLED, account=event.account, key=event.key, symbol=event.symbol, **facts)
+            terms = {"side": fill.side.value, "quantity": fill.quantity, "price": fill.price, "fee": fees[fill.id]}
+            self._log.put(
+                FILLED,
+                account=event.account,
+                key=event.key,
+                symbol=event.symbol,
+                fill=fill.id,
+                left=event.remaining,
+                **terms,
+            )
+        elif isinstance(event, Canceled | Expired):
+            how = type(event).__name__.lower()
+            self._log.put(ENDED, account=event.account, key=event.key, how=how, filled=event.filled)

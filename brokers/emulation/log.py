@@ -13,6 +13,8 @@ ACCEPTED = "accepted"  # an order was taken
 REFUSED = "refused"  # an order was not
 FILLED = "filled"  # an execution
 BUSTED = "busted"  # an execution was taken back
+ENDED = "ended"  # an order was cancelled or expired; one that filled whole ended with that
+GRANTED = "granted"  # a token was handed out
 FAULT = "fault"  # a switch did its harm
 LINE = "line"  # something happened to a connection
 

@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl
 import attrs
 import trio
 
+from brokers.emulation.badges import Badges
 from brokers.emulation.bodies import Body, hostile, wrong
 from brokers.emulation.catalogue import Where
 from brokers.emulation.frames import Emit, FrameSender
 from brokers.emulation.house import House
 from brokers.emulation.line import Line, current_line
-from brokers.emulation.log import ANSWERED, ARRIVED
+from brokers.emulation.log import ANSWERED, ARRIVED, GRANTED
 from runtime.wire.host import Message, Receive, Send
 
 JSON = "application/json"
@@ -81,6 +82,7 @@ class Application:
         self._service = service
         self._house = house
         self._faults = house.faults
+        self._badges = Badges()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One ASGI scope."""
@@ -90,7 +92,16 @@ class Application:
         where = self._service.where(request)
         facts = self._service.facts(request)
         line = current_line.get()
-        self._house.log.put(ARRIVED, method=request.method, path=request.path, line=line.number, **facts)
+        token = self._badges.used(request.headers)
+        self._house.log.put(
+            ARRIVED,
+            method=request.method,
+            path=request.path,
+            where=where.value,
+            token=token,
+            line=line.number,
+            **facts,
+        )
         await trio.sleep(self._house.latency_seconds)
         answer = await self._answer(request, where, line)
         if isinstance(answer, Streaming) and not self._hijacks(where):
@@ -145,7 +156,11 @@ class Application:
         await trio.sleep(self._house.latency_seconds + (late.seconds if late is not None else 0))
         reply, endless = self._spoilt(reply, where)
         self._shape(line, where)
-        self._house.log.put(ANSWERED, path=request.path, status=reply.status, line=line.number)
+        self._house.log.put(
+            ANSWERED, method=request.method, path=request.path, where=where.value, status=reply.status, line=line.number
+        )
+        if where is Where.TOKEN and (token := self._badges.granted(reply.body)) is not None:
+            self._house.log.put(GRANTED, token=token, line=line.number)
         hang = self._faults.strikes("hang", where)
         refuse = self._faults.strikes("refuse-connects", where)
         if refuse is not None:

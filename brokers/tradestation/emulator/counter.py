@@ -178,7 +178,8 @@ class Counter:
 
     def _send(self, records: Sequence[Record], order: Order | OrderGroup, answer: Placement) -> None:
         """Hands orders to the exchange; those that it refuses at once are answered so."""
-        self._desk.submit(records[0].ticket.account, order)
+        keys = {record.order_id: record.ticket.confirm_id for record in records}
+        self._desk.submit(records[0].ticket.account, order, keys)
         for record in records:
             if record.status == "REJ":
                 answer.errors.append(_failed(record.order_id, record.reason))

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -87,14 +87,14 @@ class TradeStation:
         return Where.QUERY if found is None else found[0].where
 
     def facts(self, request: Request) -> Mapping[str, object]:
-        """The duplicate guard that came with an order, if one did."""
+        """The duplicate guards that came with orders, that of the first one also by its own name."""
         if request.method != "POST" or not request.path.startswith("/v3/orderexecution/"):
             return {}
         try:
-            body = json.loads(request.body)
+            keys = list(_confirm_ids(json.loads(request.body)))
         except (ValueError, RecursionError):
             return {}
-        return {"confirm_id": body["OrderConfirmID"]} if isinstance(body, dict) and "OrderConfirmID" in body else {}
+        return {"confirm_id": keys[0], "keys": keys} if keys else {}
 
     def failure(self, status: int) -> Reply:
         """An HTTP error in TradeStation's words; a used-up quota is told as 403 too."""
@@ -190,6 +190,19 @@ class TradeStation:
         return reply(
             {"ActivationTriggers": [{"Key": "STT", "Name": "Single Trade Tick", "Description": "One trade tick."}]}
         )
+
+
+def _confirm_ids(body: object) -> Iterator[str]:
+    """Those of an order, of what it sends, and of the members of a group."""
+    match body:
+        case dict():
+            if "OrderConfirmID" in body:
+                yield str(body["OrderConfirmID"])
+            for inside in (body.get("Orders"), body.get("OSOs")):
+                yield from _confirm_ids(inside)
+        case list():
+            for one in body:
+                yield from _confirm_ids(one)
 
 
 def _headed(answer: Reply, resource: str, verdict: Verdict) -> Reply:

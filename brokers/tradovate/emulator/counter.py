@@ -136,7 +136,8 @@ class Counter:
                 later = partial(self._book.reject, record, "ExecutionRejected", "OtherExecutionRelated")
                 self._house.later(_REJECT_SECONDS, partial(later, "Rejected by the exchange"))
             return
-        self._pipe.put(partial(self._desk.submit, records[0].account, order))
+        keys = {record.key: record.ticket.key for record in records}
+        self._pipe.put(partial(self._desk.submit, records[0].account, order, keys))
         if self._faults.strikes("external-order") is not None:
             self._house.later(_STRANGER_SECONDS, partial(self._act_by_hand, records[0].ticket))
 

@@ -169,14 +169,18 @@ class Tradovate:
         return Where.QUERY if found is None else found.where
 
     def facts(self, request: Request) -> Mapping[str, object]:
-        """The client's own id of a command, if it came with one."""
+        """The client's own id of a command, if it came with one; of new orders all of them."""
         if self.where(request) is not Where.COMMAND:
             return {}
         try:
-            key = read_object(request.body).get("clOrdId")
+            fields = read_object(request.body)
         except RefusedError:
             return {}
-        return {} if key is None else {"cl_ord_id": str(key)[:64]}
+        parts = [fields, *(fields.get(name) for name in ("other", "bracket1", "bracket2"))]
+        keys = [str(part["clOrdId"])[:64] for part in parts if isinstance(part, dict) and part.get("clOrdId")]
+        if not keys or not _endpoint(request).startswith("order/place"):
+            return {"cl_ord_id": keys[0]} if keys else {}
+        return {"cl_ord_id": keys[0], "keys": keys}
 
     def failure(self, status: int) -> Reply:
         """An HTTP error in Tradovate's words."""
