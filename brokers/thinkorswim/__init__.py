@@ -34,7 +34,7 @@ from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
 from runtime import Actor, Child, Reason, Runtime, Strategy, Supervisor
 from runtime.registry import Keys, Registry
-from runtime.wire.capture import Capture, Recorder
+from runtime.wire.capture import Recorder
 from runtime.wire.http import HttpClient
 from runtime.wire.origins import AllowList
 from runtime.wire.redaction import Redactor
@@ -78,14 +78,14 @@ async def open_thinkorswim(
     name: str = BROKER,
     logs: Callable[[str], OrderLog] | None = None,
     redactor: Redactor | None = None,
-    capture: Capture | None = None,
+    recorder: Recorder | None = None,
     tls: ssl.SSLContext | None = None,
     tell: Tell = lambda _: None,
 ) -> Broker:
     """Starts one login's connection at the top of the runtime and returns its facade; raises StartFailed.
 
-    `logs` is what every broker is given for the books of its accounts; this one has none. `capture` takes the record of
-    every exchange, `tell` what people should hear of; neither may wait or raise.
+    `logs` is what every broker is given for the books of its accounts; this one has none. `recorder` keeps
+    every exchange, `tell` hears what people should know; neither may wait or raise.
     """
     del logs
     settings = settings or ThinkorswimSettings()
@@ -94,7 +94,6 @@ async def open_thinkorswim(
     redactor.add(RULES)
     world = runtime.world
     allowed = AllowList(settings.api, settings.streamer)
-    recorder = None if capture is None else Recorder(name, world.clock, redactor, capture)
     client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder)
     host = Host(name, (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),), clock=world.clock, tell=tell)
     guard = Guard(name, host, chance=world.chance)

@@ -38,7 +38,8 @@ class Kind(enum.Enum):
 class Exchange:
     """One record; those with the same connection and number belong together.
 
-    The body is text with its secrets masked. A body above 64 KiB is cut, and the hash is that of all its bytes.
+    The body is text with its secrets masked. One that is longer than what is kept is cut, and the hash is
+    that of all its bytes.
     """
 
     kind: Kind
@@ -73,10 +74,25 @@ Capture = Callable[[Exchange], None]  # takes a record, at once and without fail
 
 
 class Recorder:
-    """Makes the records of one connection and hands them to a capture."""
+    """Makes the records of one connection and hands them to a capture.
 
-    def __init__(self, connection: str, clock: Clock, redactor: Redactor, capture: Capture) -> None:
+    Bodies are cut at `kept_bytes`. Without `heard` the messages of streams that come in make no records: prices all
+    day long would fill any disk, and what is asked, answered and sent is recorded all the same.
+    """
+
+    def __init__(
+        self,
+        connection: str,
+        clock: Clock,
+        redactor: Redactor,
+        capture: Capture,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+        heard: bool = True,
+    ) -> None:
         self.connection = connection
+        self._kept_bytes = kept_bytes
+        self._heard = heard
         self._clock = clock
         self._redactor = redactor
         self._capture = capture
@@ -97,6 +113,8 @@ class Recorder:
         **content: Unpack[Content],
     ) -> None:
         """Stamps, redacts and hands over one record."""
+        if kind is Kind.FRAME and direction is Direction.IN and not self._heard:
+            return
         body = content.get("body", b"")
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         self._capture(
@@ -112,7 +130,7 @@ class Recorder:
                 headers=self._redactor.headers(content.get("headers", ())),
                 body=self._kept(raw),
                 body_bytes=len(raw),
-                body_sha256=hashlib.sha256(raw).hexdigest() if len(raw) > KEPT_BYTES else None,
+                body_sha256=hashlib.sha256(raw).hexdigest() if len(raw) > self._kept_bytes else None,
                 status=content.get("status"),
                 sent=content.get("sent"),
                 intent_key=intent_key,
@@ -121,7 +139,7 @@ class Recorder:
 
     def _kept(self, raw: bytes) -> str:
         """Masks first and cuts then, so that no secret survives as a part."""
-        if len(raw) <= KEPT_BYTES:
+        if len(raw) <= self._kept_bytes:
             return self._redactor.body(raw)
-        masked = self._redactor.body(raw[: KEPT_BYTES + _MARGIN])
-        return masked[: min(KEPT_BYTES, len(masked) - _MARGIN)]
+        masked = self._redactor.body(raw[: self._kept_bytes + _MARGIN])
+        return masked[: min(self._kept_bytes, len(masked) - _MARGIN)]

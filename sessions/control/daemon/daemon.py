@@ -24,6 +24,7 @@ from sessions.control.daemon.drain import drain, keep_switch
 from sessions.control.daemon.house import TREE, House, make_house
 from sessions.control.daemon.log_file import DaemonLog
 from sessions.control.daemon.machine import THIS_MACHINE, Machine
+from sessions.control.daemon.news_log import log_news
 from sessions.control.daemon.notify import ServiceManager
 from sessions.control.daemon.reload import reload
 from sessions.control.daemon.tree import daemon_tree
@@ -203,4 +204,10 @@ def _relog(logging: _Logging, settings: DaemonSettings) -> None:
     stream = cast("TextIO", logging.log)
     stamp = logging.runtime.world.clock.wall_ns
     logger = open_log(stream, stamp, json=settings.log_format == "json", level=settings.log_level)
-    logging.leave = log_events(logging.runtime, logger)
+    leave_events, leave_news = log_events(logging.runtime, logger), log_news(logging.runtime, logger)
+
+    def leave() -> None:
+        leave_events()
+        leave_news()
+
+    logging.leave = leave

@@ -13,11 +13,14 @@ from brokers.paper import PaperAccount, PaperFaults, PaperSettings
 from brokers.vault.shelf import VaultShelf
 from config.settings import BrokerSettings, PaperMarket
 from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor, SupervisorRef
+from runtime.wire.capture import Recorder
 from sessions.connection_watch import connection_watch, tell_watch, watch_name
 from sessions.control.daemon.house import House
+from sessions.journal import Journal, JournalCapture
 from sessions.order_journal import JournalOrderLog
 
 _RESTARTS: Final = Backoff(first=0.1, most=15)
+KIB: Final = 1024
 
 
 class Grounds(Runtime):
@@ -39,7 +42,7 @@ class Grounds(Runtime):
 async def open_broker(house: House, name: str, settings: BrokerSettings, under: SupervisorRef) -> Broker:
     """Opens a broker below a supervisor; raises UnknownBroker, BadPlan, StartFailed, BrokerError and what it names."""
     plan = broker_plan(settings.kind)
-    offered = _offers(house, name, plan)
+    offered = {**_offers(house, name, plan), "recorder": await _recorder(house, name)}
     taken = inspect.signature(plan.open).parameters
     grounds = Grounds(house.runtime, under)
     if house.runtime.registry.whereis(watch_name(plan.name)) is None:  # two logins of a broker share its watch
@@ -48,6 +51,23 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
         grounds,
         settings_of(plan, settings),
         **{key: value for key, value in offered.items() if key in taken},
+    )
+
+
+async def _recorder(house: House, name: str) -> Recorder | None:
+    """What keeps the requests and answers of a broker in the journal, unless the settings say no."""
+    said = house.settings.journal
+    if not said.capture:
+        return None
+    writer = await house.journal.call(Journal.handle)
+    clock = house.world.clock
+    return Recorder(
+        name,
+        clock,
+        house.redactor,
+        JournalCapture(writer.note, clock),
+        kept_bytes=said.capture_kib * KIB,
+        heard=False,
     )
 
 

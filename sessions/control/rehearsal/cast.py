@@ -114,6 +114,7 @@ class Cast:
         """Settings to be read after all others: they lead to the emulators, and nothing in them is live."""
         tables = [table for name in self.emulators for table in self._broker(name, self.settings.brokers[name])]
         tables += [self._session(name, one) for name, one in self.settings.sessions.items()]
+        tables.append(_table(("daemon",), {"log_format": "json", "log_level": "debug"}))
         return Source("rehearsal", "\n".join(tables))
 
     def _broker(self, name: str, broker: BrokerSettings) -> list[str]:

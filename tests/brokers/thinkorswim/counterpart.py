@@ -22,8 +22,9 @@ from brokers.tokens.credentials import Credential
 from brokers.tokens.token_set import Kept, TokenSet, with_kept
 from runtime import Runtime, open_runtime
 from runtime.simulation import SimulatedWorld, simulate
-from runtime.wire.capture import Exchange
+from runtime.wire.capture import Exchange, Recorder
 from runtime.wire.host import Message, Receive, Send, serve
+from runtime.wire.redaction import Redactor
 from runtime.wire.secret import Secret
 from tests.brokers.tokens.kit import MemoryShelf
 
@@ -246,6 +247,7 @@ async def room(
     other = Counterpart(world.clock.wall_ns)
     told: list[Any] = []
     audit: list[Exchange] = []
+    redactor = Redactor()
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, other, await world.network.listen("127.0.0.1", PORT)))
         async with open_runtime(world) as runtime:
@@ -254,7 +256,8 @@ async def room(
                 settings,
                 shelf=shelf(access or other.access, world.clock.wall_ns(), life),
                 tell=told.append,
-                capture=audit.append,
+                redactor=redactor,
+                recorder=Recorder("thinkorswim", world.clock, redactor, audit.append),
             )
             here = Room(world, runtime, broker, other, [], told, audit)
             here.feed.listen(here.heard.append)
