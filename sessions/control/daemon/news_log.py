@@ -8,6 +8,7 @@ from brokers.guards.ladder import Rung
 from runtime import Runtime
 from runtime.logs import Logger
 from sessions.risk.desk import RISK_TOPIC, SessionStatus, SwitchStatus
+from sessions.risk.kill_switch import Mark
 from sessions.trader.causes import ALERTS
 
 RUNG: Final = "rung"  # the events of these lines
@@ -23,9 +24,7 @@ def log_news(runtime: Runtime, logger: Logger) -> Callable[[], None]:
             case SessionStatus(session, rung, causes):
                 write = logger.info if rung is Rung.FULL else logger.warning
                 write(RUNG, session=session, rung=rung.name, causes=", ".join(causes))
-            case SwitchStatus(None):
-                logger.info(SWITCH, mode="released")
-            case SwitchStatus(mark, survives, problem):
+            case SwitchStatus(Mark() as mark, survives, problem):
                 logger.warning(
                     SWITCH,
                     mode=mark.mode.value,
@@ -35,6 +34,8 @@ def log_news(runtime: Runtime, logger: Logger) -> Callable[[], None]:
                     survives=survives,
                     problem=problem,
                 )
+            case SwitchStatus():
+                logger.info(SWITCH, mode="released")
 
     def alert(news: object) -> None:
         if isinstance(news, Alert):
