@@ -65,8 +65,12 @@ async def run_daemon(daemon: Daemon, *, task_status: trio.TaskStatus[House] = tr
     log = _log_file(daemon, redactor)
     try:
         async with open_runtime(daemon.world) as runtime:
-            house = _house(daemon, runtime, redactor, log)
-            return await _live(daemon, house, task_status)
+            logging = _Logging(runtime, log)
+            house = _house(daemon, runtime, redactor, logging)
+            try:
+                return await _live(daemon, house, task_status)
+            finally:
+                logging.leave_news()  # the runtime's own events are heard until its very end
     finally:
         log.close()
         unguard()
@@ -150,7 +154,7 @@ async def _reload(daemon: Daemon, house: House) -> None:
 # The parts.
 
 
-def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, log: DaemonLog) -> House:
+def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, logging: "_Logging") -> House:
     chain, is_new = _chain(daemon)
     house = make_house(
         runtime,
@@ -158,14 +162,14 @@ def _house(daemon: Daemon, runtime: Runtime, redactor: Redactor, log: DaemonLog)
         daemon.place,
         chain=chain,
         redactor=redactor,
-        log=log,
+        log=logging.log,
         keys=daemon.keys,
         catalogue=Catalogue.shipped(),
         machine=daemon.machine,
     )
     if is_new:
         house.switch.permit("the first start of this state folder")
-    house.applied = partial(_relog, _Logging(runtime, log))
+    house.applied = partial(_relog, logging)
     house.apply()
     return house
 
@@ -190,24 +194,21 @@ def _log_file(daemon: Daemon, redactor: Redactor) -> DaemonLog:
 
 @attrs.define(eq=False)
 class _Logging:
-    """How the runtime's events come into the log."""
+    """How the runtime's events, and news for people, come into the log."""
 
     runtime: Runtime
     log: DaemonLog
-    leave: Callable[[], None] = lambda: None
+    leave_events: Callable[[], None] = lambda: None
+    leave_news: Callable[[], None] = lambda: None
 
 
 def _relog(logging: _Logging, settings: DaemonSettings) -> None:
     """Logs as the settings say from now on."""
-    logging.leave()
+    logging.leave_events()
+    logging.leave_news()
     logging.log.bound(settings.log_size_mib * _MIB, settings.log_files)
     stream = cast("TextIO", logging.log)
     stamp = logging.runtime.world.clock.wall_ns
     logger = open_log(stream, stamp, json=settings.log_format == "json", level=settings.log_level)
-    leave_events, leave_news = log_events(logging.runtime, logger), log_news(logging.runtime, logger)
-
-    def leave() -> None:
-        leave_events()
-        leave_news()
-
-    logging.leave = leave
+    logging.leave_events = log_events(logging.runtime, logger)
+    logging.leave_news = log_news(logging.runtime, logger)
