@@ -106,6 +106,10 @@ FAMILIES: Final[Mapping[str, Mapping[str, Entry]]] = {
         "demo": Entry("trying", "Shows a supervised tree of actors that crash and come back."),
         "bench": Entry("trying", "Measures NAME against its floor in the same run and holds it to its bars."),
         "emulate": Entry("emulate", "Serves BROKER's protocol on 127.0.0.1 until it is interrupted."),
+        "rehearse": Entry(
+            "rehearse",
+            "Runs SESSIONS, or all that are configured, at emulated brokers in simulated time while things go wrong.",
+        ),
     },
 }
 

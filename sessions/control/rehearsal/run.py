@@ -14,10 +14,11 @@ from brokers.listing import broker_plan
 from config.settings import Settings, Source, load
 from runtime.simulation import FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
 from sessions.control.daemon.configuration import Configuration
-from sessions.control.rehearsal.agreement import agreed
+from sessions.control.rehearsal.agreement import agreed, difference
 from sessions.control.rehearsal.cast import Cast
 from sessions.control.rehearsal.checker.checker import Checker, Rule
 from sessions.control.rehearsal.checker.invariant import Scene, Violation
+from sessions.control.rehearsal.chronicle import Chronicle, Story
 from sessions.control.rehearsal.lives import STATE, Ended, Lives
 from sessions.control.rehearsal.machine import Ground
 from sessions.control.rehearsal.storm import Schedule, Storm
@@ -25,6 +26,7 @@ from sessions.control.rehearsal.storm import Schedule, Storm
 HOUR: Final = 3600.0
 SETTLE: Final = 30.0  # seconds in which a calm run begins
 PATIENCE: Final = 240.0  # seconds that all may need to agree after the last fault
+NEVER_WHOLE: Final = "never whole again"
 
 
 @attrs.frozen(kw_only=True)
@@ -61,11 +63,30 @@ class Outcome:
     converged_s: float  # from the last fault until all agreed; infinite when they never did
     violations: tuple[Violation, ...]
     error: str = ""
+    apart: str = ""  # what never agreed
+    story: Story = Story()  # noqa: RUF009 - frozen
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was broken."""
-        return not self.violations and not self.error
+        """Whether nothing was broken, and all was whole again."""
+        return not self.failure
+
+    @property
+    def failure(self) -> str:
+        """What kind of thing broke first: the name of an invariant or of an error; empty when nothing did."""
+        if self.error:
+            return self.error.partition(":")[0]
+        if self.violations:
+            return self.violations[0].invariant
+        return "" if math.isfinite(self.converged_s) else NEVER_WHOLE
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Everything that broke, in sentences."""
+        found = [self.error, *map(str, self.violations)]
+        if not self.error and not math.isfinite(self.converged_s):
+            found.append(f"{NEVER_WHOLE}: {PATIENCE:g} s after the last fault {self.apart or 'no answer came'}")
+        return tuple(filter(None, found))
 
 
 @attrs.define(eq=False)
@@ -78,7 +99,10 @@ class Score:
     faults: Mapping[str, int] = attrs.field(factory=dict)
     restarts: tuple[Ended, ...] = ()
     converged_s: float = math.inf
+    apart: str = ""
     checker: Checker | None = None
+    chronicle: Chronicle = attrs.field(factory=Chronicle)
+    story: Story = attrs.field(factory=Story)
 
 
 def rehearse(plan: Plan) -> Outcome:
@@ -97,6 +121,7 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         lives = _lives(plan, ground, cast)
         checker = score.checker = Checker(ground, STATE / "journal", _scene(lives.settings, cast), plan.rules)
         checker.attend(cast.emulators)
+        score.chronicle.attend(cast.emulators)
         await cast.credit(ground.life().world, STATE)
         nursery.start_soon(lives.run)
         storm = Storm(world, ground, cast, lives, plan.schedule)
@@ -110,6 +135,9 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         with trio.move_on_after(PATIENCE):
             await agreed(cast, lives)
             score.converged_s = trio.current_time() - calm
+        if not math.isfinite(score.converged_s):
+            with trio.move_on_after(10):
+                score.apart = await difference(cast, lives)
         checker.at_rest()
         _count(score, cast, storm, lives)
         lives.finish()
@@ -139,6 +167,7 @@ def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:
         score.fills += kinds.count(FILLED)
     score.faults = dict(storm.struck)
     score.restarts = tuple(lives.ended)
+    score.story = score.chronicle.story()
 
 
 def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
@@ -155,4 +184,6 @@ def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
         converged_s=score.converged_s,
         violations=tuple(score.checker.violations) if score.checker else (),
         error="" if result.error is None else f"{type(result.error).__name__}: {result.error}",
+        apart=score.apart,
+        story=score.story,
     )

@@ -1,0 +1,122 @@
+"""What `pitboss rehearse` does: it plays, tells, shrinks what failed and keeps it; imported late."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import click
+
+from sessions.control.commands.output import progress, show, width
+from sessions.control.commands.sources import loaded, places
+from sessions.control.commands.speaking import NOT_WELL, Refused
+from sessions.control.rehearsal.company import played
+from sessions.control.rehearsal.failures import distilled
+from sessions.control.rehearsal.programme import Programme
+from sessions.control.rehearsal.run import Outcome
+from sessions.control.rehearsal.selection import NotRehearsable, programme
+from sessions.control.rehearsal.storm import KINDS, UnknownFault
+from sessions.control.rehearsal.tape import BadTape, Tape
+from sessions.control.view.lines import Column, line, table
+from sessions.control.view.rehearsal import run_lines, run_record, summary_line
+
+FILE: Final = "rehearsal-{seed}.json"
+
+
+def chosen(
+    files: tuple[Path, ...], sessions: Sequence[str], broker: str | None, hours: float, faults: str
+) -> Programme:
+    """What is to be played; raises Refused."""
+    settings = loaded(files, os.environ)
+    folder = places(files, os.environ).config
+    try:
+        found = programme(settings, folder, sessions, broker, hours * 3600, faults)
+        found.schedule(1)
+    except (NotRehearsable, UnknownFault) as refusal:
+        raise Refused(str(refusal)) from refusal
+    return found
+
+
+def list_faults(*, as_json: bool) -> None:
+    """Prints every class of faults: its name, its row, and what it does."""
+    if as_json:
+        click.echo(json.dumps([{"name": one.name, "row": one.row, "does": one.does} for one in KINDS.values()]))
+        return
+    kinds = sorted(KINDS.values(), key=lambda one: one.row)
+    columns = (Column("fault"), Column("row"), Column("what happens"))
+    show(table(columns, [(one.name, one.row, one.does) for one in kinds], width()))
+
+
+def rehearsed(programme: Programme, seeds: range, jobs: int | None, keep: Path, tries: int, *, as_json: bool) -> int:
+    """Plays every seed and returns the exit code."""
+    began, outcomes = perf_counter(), []
+    with progress(f"{len(seeds)} runs", len(seeds)) as advance:
+        for outcome in played(programme, seeds, _jobs(jobs, len(seeds))):
+            _tell(outcome, as_json=as_json)
+            outcomes.append(outcome)
+            advance(1)
+    if len(outcomes) > 1 and not as_json:
+        show([summary_line(outcomes, perf_counter() - began)])
+    broken = [one for one in outcomes if not one.sound]
+    for outcome in broken:
+        first = next(one for one in broken if one.failure == outcome.failure)
+        _keep(programme, outcome, keep, tries if outcome is first else 0, as_json=as_json)
+    return NOT_WELL if broken else 0
+
+
+def replayed(path: Path, *, as_json: bool) -> int:
+    """Plays a kept run again and returns the exit code; raises Refused."""
+    try:
+        tape = Tape.read(path)
+    except (BadTape, OSError) as refusal:
+        raise Refused(str(refusal)) from refusal
+    with progress(f"seed {tape.seed}, {len(tape.schedule.strikes)} faults"):
+        outcome = tape.play()
+    same = outcome.trace_hash == tape.trace_hash
+    _tell(outcome, as_json=as_json, same_trace=same)
+    if not as_json:
+        words = "the same run, event for event" if same else "not the same run: the code or what it reads has changed"
+        show([line((words, "good" if same else "warn"))])
+    return 0 if outcome.sound else NOT_WELL
+
+
+def _jobs(jobs: int | None, runs: int) -> int:
+    return min(runs, jobs or len(os.sched_getaffinity(0)))
+
+
+def _tell(outcome: Outcome, *, as_json: bool, **more: object) -> None:
+    if as_json:
+        click.echo(json.dumps({**run_record(outcome), **more}))
+    else:
+        show(run_lines(outcome))
+
+
+def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, as_json: bool) -> None:
+    """Writes a failed run to a file, with the fewest faults that were found to do."""
+    path = folder / FILE.format(seed=outcome.seed)
+    tape = Tape.of(programme, programme.schedule(outcome.seed), outcome)
+    _write(tape, path)
+    if tries:
+        with progress(f"seed {outcome.seed}: looking for the faults that are needed", tries) as advance:
+            found = distilled(tape, outcome, tries, lambda *_: advance(1))
+        tape = found.tape
+        _write(tape, path)
+    if as_json:
+        click.echo(json.dumps({"seed": outcome.seed, "replay": str(path), "strikes": len(tape.schedule.strikes)}))
+    else:
+        show(
+            [
+                line(f"seed {outcome.seed} with {len(tape.schedule.strikes)} faults is in {path}, play it again: "),
+                line(f"  pitboss rehearse --replay {path}"),
+            ]
+        )
+
+
+def _write(tape: Tape, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tape.write(path)
+    except OSError as error:
+        raise Refused(f"{path}: expected a place for the failed run of seed {tape.seed}, got {error}") from error
