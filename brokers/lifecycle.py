@@ -400,7 +400,11 @@ def _told_by_filled(life: OrderLife, filled: Decimal | None) -> Decimal | None:
     """The quantity behind FILLED: all of it; of an order that ended otherwise what is counted, after a bust nothing."""
     if life.standing not in _ENDED:
         return max(filled or _ZERO, life.order.quantity)
-    return None if None in life.executions.by_id.values() else filled
+    return None if _was_busted(life) else filled
+
+
+def _was_busted(life: OrderLife) -> bool:
+    return None in life.executions.by_id.values()
 
 
 def _check_fill(life: OrderLife, event: Event, fill: Fill) -> None:
@@ -423,8 +427,8 @@ def _fitted(life: OrderLife, word: OrderState) -> OrderState:
     if word in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE):
         word = life.standing if life.standing in _ALIVE else OrderState.WORKING
     whole = life.filled >= life.order.quantity
-    if word is OrderState.FILLED and whole and life.standing in _ENDED:
-        return life.standing  # late fills completed it: the broker's FILLED says no more than our quantities
+    if word is OrderState.FILLED and life.standing in _ENDED and (whole or _was_busted(life)):
+        return life.standing  # late fills or a bust came after it: the broker's FILLED says no more than our quantities
     if word.final:
         return word
     if whole:

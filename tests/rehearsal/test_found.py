@@ -1,0 +1,37 @@
+"""What rehearsals have found, each as the shortest schedule that showed it: it stays right."""
+
+import attrs
+import pytest
+
+from sessions.control.rehearsal.cast import usual_source
+from sessions.control.rehearsal.run import Plan, rehearse
+from sessions.control.rehearsal.storm import Schedule, Strike
+
+
+@attrs.frozen
+class Found:
+    """A storm that once was survived badly, and what was wrong."""
+
+    what: str
+    brokers: tuple[str, ...]
+    strikes: tuple[Strike, ...]
+    seed: int = 1
+    seconds: float = 60.0
+
+
+FOUND = (
+    Found(
+        "a broker that goes on saying filled of a busted order kept the books from ever agreeing",
+        ("tradovate",),
+        (Strike(1_000, "bust", "F18", "tradovate", "=0.3*9"),),
+    ),
+)
+
+
+@pytest.mark.parametrize("found", FOUND, ids=lambda one: one.what)
+def test_it_is_whole_again_when_the_storm_is_over(found: Found) -> None:
+    source = usual_source(found.brokers, "ES", found.seed)
+    schedule = Schedule(found.strikes)
+    outcome = rehearse(Plan(seed=found.seed, sources=(source,), seconds=found.seconds, schedule=schedule))
+    assert (outcome.error, outcome.violations) == ("", ())
+    assert outcome.converged_s < 240
