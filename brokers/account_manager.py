@@ -44,6 +44,7 @@ from runtime.monitors import Down
 
 RECONCILE_SECONDS = 60.0  # the longest that a start waits for the broker's answers
 WISH_SECONDS = 1.0  # how often cancels that had to wait are looked at
+CANCEL_SECONDS = 10.0  # how long a flatten waits for the end of orders before it closes what is held then
 OWED_SECONDS = 0.05  # how often owed executions are looked for while positions wait to be closed
 
 T = TypeVar("T")
@@ -272,9 +273,9 @@ class AccountManager(Actor):
     async def flatten(self, symbol: str | None = None) -> tuple[OrderReport, ...]:
         """Cancels every open order and closes every position of this session, in one symbol or all.
 
-        Executions that the broker counts and has not shown yet are part of a position: they are waited for, as long
-        as the books themselves would. Returns the closing orders; a cancel or an order that is refused is a problem
-        in the statistics.
+        An order is part of a position until it has ended, and so are executions that the broker counts and has not
+        shown yet: both are waited for, the latter as long as the books themselves would. Returns the closing orders;
+        a cancel or an order that is refused is a problem in the statistics.
         """
         reply = self.defer()
         self.spawn(self._flatten, symbol, reply)
@@ -285,6 +286,7 @@ class AccountManager(Actor):
         for entry in list(self._open()):
             if symbol in (None, entry.life.order.symbol) and not entry.life.canceling:
                 await self._quietly(self.ref.call(AccountManager.cancel, entry.life.order.key))
+        await self._ended(symbol)
         await self._executions_in(symbol)
         closing = []
         for position in self.positions():
@@ -294,6 +296,17 @@ class AccountManager(Actor):
                 entry_or_none = self.desk.entries.get(order.key)
                 closing += [self.desk.report(entry_or_none)] if entry_or_none is not None else []
         reply.send(tuple(closing))
+
+    async def _ended(self, symbol: str | None) -> None:
+        """Waits until what is being canceled has ended: till then it may fill beside the order that closes."""
+        with trio.move_on_after(CANCEL_SECONDS):
+            while self._ending(symbol):  # noqa: ASYNC110 - the desk is told of an order's end without an event
+                await trio.sleep(OWED_SECONDS)
+
+    def _ending(self, symbol: str | None) -> bool:
+        """Whether an order of this session that is not in doubt is open yet."""
+        mine = (entry.life for entry in self._open())
+        return any(not life.uncertain and symbol in (None, life.order.symbol) for life in mine)
 
     async def _executions_in(self, symbol: str | None) -> None:
         """Asks for executions that are owed, and waits until they are in or the books have given them up."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -12,13 +13,14 @@ from brokers.account_manager import AccountManager
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
 from brokers.gateway import AccountNews, LinkNews, OrderNews
 from brokers.lifecycle import IllegalMove
+from brokers.matching import Latency, VenueRules
 from brokers.model import Change, Fill, GroupKind, Order, OrderGroup, OrderReport, OrderState, OrderType
 from brokers.order_events import Filled, Snapshot
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokers.paper.orders import PaperOrders
 from brokers.sides import Side
 from runtime.errors import ActorGone
-from tests.brokers.desk import ES, Desk, at_the_desk
+from tests.brokers.desk import CALM, ES, Desk, at_the_desk
 
 
 def place_by(desk: Desk, answer: Callable[[Order], Any]) -> list[Order]:
@@ -365,6 +367,21 @@ def test_flatten_cancels_what_is_open_and_closes_what_is_held() -> None:
         assert desk.exchange.positions("paper-1") == ()
 
     at_the_desk(play)
+
+
+def test_flatten_ends_flat_when_an_order_on_its_way_fills_after_all() -> None:
+    late = attrs.evolve(CALM, rules=VenueRules(standing_ns=None, ack_latency=Latency((200_000_000,))))
+
+    async def play(desk: Desk) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.submit, desk.order(Side.BUY, 2))
+            await trio.sleep(0.1)
+            await desk.broker.flatten(desk.account)
+        await trio.sleep(1)
+        assert [fill.side for fill in desk.exchange.fills_since("paper-1", 0)] == [Side.BUY, Side.SELL]
+        assert desk.exchange.positions("paper-1") == ()
+
+    at_the_desk(play, late)
 
 
 async def _filled_without_its_execution(desk: Desk) -> Order:
