@@ -72,8 +72,10 @@ class TradeStationOrders:
         return chosen
 
     def market_status(self, symbol: str) -> MarketStatus | None:
-        """Halted where the quote stream says so; else only the calendar can say."""
-        return MarketStatus.HALTED if symbol in self._hub.halted else None
+        """Halted where the quote stream says so; else only the calendar can say, of an emulator not even that."""
+        if symbol in self._hub.halted:
+            return MarketStatus.HALTED
+        return MarketStatus.OPEN if self._settings.emulated else None
 
     def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
         """Hands the account's news to hear from now on."""

@@ -39,6 +39,7 @@ class TradeStationSettings:
     accounts      those to trade in; empty for all that the login reaches
     quotas        one window a resource, under the names of QUOTAS
     delayed_data  whether quotes that the broker marks as delayed are passed on
+    emulated      whether the host is an emulator's, whose markets keep hours that no calendar tells
     """
 
     login: str = "main"
@@ -48,6 +49,7 @@ class TradeStationSettings:
     accounts: tuple[str, ...] = ()
     quotas: tuple[Window, ...] = QUOTAS
     delayed_data: bool = False
+    emulated: bool = False
 
     @property
     def origin(self) -> str:

@@ -68,8 +68,8 @@ class TradovateOrders:
         return tuple(self._ids)
 
     def market_status(self, symbol: str) -> MarketStatus | None:
-        """The broker does not tell; only the calendar can say."""
-        return None
+        """The broker does not tell, only the calendar can say; an emulator's market moves whenever it runs."""
+        return MarketStatus.OPEN if self._settings.emulated else None
 
     def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
         """Hands the account's news to hear from now on."""

@@ -32,6 +32,7 @@ class TradovateSettings:
     accounts      names of those to trade in; empty for all that the login may trade in
     split_sync    whether the state of things is asked for in pieces, account by account, in the vendor's newer form
     human_texts   parts of an error text, in small letters, by which a second factor is known
+    emulated      whether the hosts are an emulator's, whose markets keep hours that no calendar tells
     """
 
     login: str = "main"
@@ -44,6 +45,7 @@ class TradovateSettings:
     accounts: tuple[str, ...] = ()
     split_sync: bool = False
     human_texts: tuple[str, ...] = TRADOVATE_DEMO.human_texts
+    emulated: bool = False
     limits: tuple[Bucket, ...] = REQUESTS
 
     @property

@@ -93,6 +93,7 @@ def settings_of(plan: BrokerPlan, settings: BrokerSettings) -> Any:
         "login": settings.login,
         "environment": Environment(settings.environment),
         "accounts": settings.accounts,
+        "emulated": bool(settings.hosts),
     }
     known = {field.alias: field.default for field in attrs.fields(plan.settings)}
     hosts = {key: f"{_scheme(known.get(key))}://{host}" for key, host in settings.hosts.items()}
