@@ -9,7 +9,7 @@ A paper broker is a type of its own, not a flag of a live one: it has no credent
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -114,7 +114,7 @@ async def open_paper(
     if recording is not None:
         source = ReplaySource(catalogue, recording, now)
     else:
-        symbols = dict.fromkeys((*(settings.symbols or fronts(catalogue, now)), *held))
+        symbols = dict.fromkeys((*traded(catalogue, settings.symbols or ROOTS, now), *held))
         source = SyntheticSource(catalogue, symbols, settings.seed, now)
     rules = attrs.evolve(settings.rules, ack_latency=settings.faults.ack_latency(settings.rules.ack_latency, chance))
     listed = {one.symbol: one for one in (*source.instruments, *map(catalogue.instrument, held))}
@@ -157,13 +157,12 @@ async def _open_store(
 PLAN = BrokerPlan(BROKER, CAPABILITY, open_paper, PaperSettings)
 
 
-def fronts(catalogue: Catalogue, now: int) -> tuple[str, ...]:
-    """What to trade today of the embedded default."""
-    symbols = []
-    for root in ROOTS:
-        day = catalogue.calendar(root).trading_day(now)
-        symbols.append(catalogue.front(root, day).symbol)
-    return tuple(symbols)
+def traded(catalogue: Catalogue, symbols: Iterable[str], now: int) -> Iterator[str]:
+    """What is traded now of symbols and roots; the root of a future stands for its front contract."""
+    roots = frozenset(catalogue.table.roots())
+    for one in symbols:
+        is_root = one in roots
+        yield catalogue.front(one, catalogue.calendar(one).trading_day(now)).symbol if is_root else one
 
 
 __all__ = [
@@ -177,6 +176,6 @@ __all__ = [
     "PaperSettings",
     "StoreDamaged",
     "StoreMismatch",
-    "fronts",
     "open_paper",
+    "traded",
 ]

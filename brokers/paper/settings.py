@@ -117,7 +117,7 @@ class PaperAccount:
 class PaperSettings:
     """A paper broker; `fees` by symbol or root come before those by kind."""
 
-    symbols: tuple[str, ...] = ()  # empty: the front contracts of a few well-known roots
+    symbols: tuple[str, ...] = ()  # a root stands for its front contract; empty: a few well-known roots
     accounts: tuple[PaperAccount, ...] = (PaperAccount("paper-1"),)
     rules: VenueRules = VenueRules(standing_ns=None)
     faults: PaperFaults = PaperFaults()

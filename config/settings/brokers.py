@@ -55,7 +55,7 @@ class PaperMarket:
 
     seed: int = setting("What its synthetic prices and its faults are drawn from.", 1, within(0, 2**63 - 1))
     symbols: tuple[str, ...] = setting(
-        "The symbols that are traded; none named, the front contracts of well-known roots.", (), Each(SYMBOL)
+        "The symbols that are traded; a root is its front contract; none named, well-known roots.", (), Each(SYMBOL)
     )
     currency: str = setting("The currency of its accounts.", "USD", CURRENCY)
     deposit: Decimal = setting("What each account holds at the start.", Decimal(100_000), AMOUNT)

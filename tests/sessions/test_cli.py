@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from sessions.control import cli
 from sessions.control.bench import command
 from sessions.control.bench.report import Measurements
 from sessions.control.commands.all import ENTRIES, FAMILIES
+from sessions.control.commands.reference import page
 
 
 def pitboss(*args: str) -> subprocess.CompletedProcess[str]:
@@ -106,6 +108,26 @@ def test_help_lists_the_commands_in_families_and_nothing_is_cut() -> None:
             family
         )
     assert "..." not in text.partition("Options:")[2]
+
+
+def test_the_page_of_commands_is_what_the_commands_say_now() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    assert written == page(), "python -m sessions.control.commands.reference > docs/commands.md"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(shell: str) -> None:
+    def told(instruction: str, **more: str) -> str:
+        env = {"_PITBOSS_COMPLETE": f"{shell}_{instruction}", **more}
+        return CliRunner().invoke(cli.main, [], prog_name="pitboss", env=env).output
+
+    def completed(*words: str) -> str:
+        last = words[-1] if shell == "fish" else str(len(words) - 1)
+        return told("complete", COMP_WORDS=" ".join(words[:-1] if shell == "fish" else words), COMP_CWORD=last)
+
+    assert "status" in completed("pitboss", "sta")
+    assert "--live" in completed("pitboss", "status", "--l")
+    assert f"_PITBOSS_COMPLETE={shell}_complete" in told("source")
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["bench", "nonsense"], ["demo", "--duration", "0"], ["demo", "--no"]])

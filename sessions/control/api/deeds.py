@@ -233,7 +233,7 @@ async def arm(hands: Hands, command: Arm) -> Any:
     house = hands.house
     settings = house.settings.brokers.get(command.broker)
     if settings is None:
-        raise Refused(404, "unknown_broker", f"no broker {command.broker!r} is configured", "see `pitboss brokers`")
+        raise _no_broker(command.broker)
     if not command.by.strip():
         raise Refused(400, "bad_request", "expected the name of the person who arms, got none", "say who you are")
     armed = await house.arms.arm(command.broker, settings, command.by, command.minutes)
@@ -244,9 +244,16 @@ async def arm(hands: Hands, command: Arm) -> Any:
 async def disarm(hands: Hands, command: Disarm) -> Done:
     """Takes the leave away at once: sessions there take no new risk, what is held can still be closed."""
     house = hands.house
+    if command.broker not in house.arms.held.keys() | house.settings.brokers.keys():
+        raise _no_broker(command.broker)
     await house.arms.disarm(command.broker, command.by)
     await house.runtime.name(HEALTH, Health).call(Health.look)
     return Done(f"{command.broker} is not armed; its sessions take no new risk")
+
+
+def _no_broker(name: str) -> Refused:
+    """A slip of the pen must not be told as done."""
+    return Refused(404, "unknown_broker", f"no broker {name!r} is configured", "see `pitboss status`")
 
 
 # The daemon.

@@ -37,7 +37,7 @@ def submit(
 ) -> None:
     """Places one order for SESSION, if its risk limits let it.
 
-    Example: pitboss submit es-trend buy 1 ES --limit 5000.25
+    Example: pitboss submit es-trend buy 1 ES --limit 6750.25
     """
     kind = {(False, False): "market", (True, False): "limit", (False, True): "stop", (True, True): "stop_limit"}
     reports = daemon.tell(

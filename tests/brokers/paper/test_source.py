@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.market import Bar, Interval, MarketStatus, Quote, Trade
-from brokers.paper import fronts
+from brokers.paper import ROOTS, traded
 from brokers.paper.source import ReplaySource, SyntheticSource
 from brokers.synthetic.market import UnknownInstrumentError
 from tests.brokers.paper.floor import AAPL, CATALOGUE, ES, SECOND, SPOT
@@ -116,5 +116,10 @@ def test_a_recording_that_can_be_read_only_once_is_refused() -> None:
 
 
 def test_the_embedded_default_trades_the_fronts_of_today() -> None:
-    assert fronts(CATALOGUE, OPEN)[0] == "ESH26"
-    assert fronts(CATALOGUE, at("2026-11-21 12:00"))[0] == "ESZ26"
+    assert next(traded(CATALOGUE, ROOTS, OPEN)) == "ESH26"
+    assert next(traded(CATALOGUE, ROOTS, at("2026-11-21 12:00"))) == "ESZ26"
+
+
+def test_a_root_stands_for_what_is_traded_of_it_now_and_a_symbol_for_itself() -> None:
+    found = list(traded(CATALOGUE, ("ES", "NQM26", "BTC-USD", "AAPL"), OPEN))
+    assert found == ["ESH26", "NQM26", "BTC-USD", "AAPL"]

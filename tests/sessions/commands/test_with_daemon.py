@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
+import pytest
 from click.testing import CliRunner, Result
 
+from sessions.control.commands.all import ENTRIES
 from tests.sessions.commands.fake_daemon import GROUP
 from tests.sessions.daemon.life import STRATEGY, Home, session
 
@@ -56,3 +59,46 @@ def test_a_day_with_the_daemon_from_its_first_status_to_its_shutdown(tmp_path: P
         told(home, "shutdown")
         assert process.wait(20) == 0
     assert told(home, "audit", "verify")["entries"] >= entries
+
+
+# Every help ends with an example; here they all run, in this order after the rest, in one day of one daemon.
+
+LAST = ("halt", "resume", "stop", "start", "move", "restart", "backup", "shutdown")
+ELSEWHERE = {"up", "demo", "bench", "emulate", "keys", "login", "rehearse"}  # need a terminal, a vault or a while
+REFUSED = {
+    "arm": "no broker 'tradestation'",
+    "disarm": "no broker 'tradestation'",
+    "cancel": "00009GmM1U4PKT4zAKWPh6",
+    "modify": "00009GmM1U4PKT4zAKWPh6",
+    "resolve": "KEY",
+    "restore": "expected to be the only daemon here",
+}
+
+
+def examples() -> list[str]:
+    texts = {name: GROUP.get_command(click.Context(GROUP), name) for name in ENTRIES if name not in ELSEWHERE}
+    found = [one for name, command in texts.items() if command is not None for one in _examples(command)]
+    return sorted(found, key=lambda words: LAST.index(words.split()[0]) if words.split()[0] in LAST else -1)
+
+
+def _examples(command: click.Command) -> list[str]:
+    inner = command.commands.values() if isinstance(command, click.Group) else (command,)
+    return [(one.epilog or "").removeprefix("Example: pitboss ") for one in inner]
+
+
+def test_every_example_of_a_help_runs_against_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    brokers = '[brokers.paper]\nkind = "paper"\naccounts = ["paper-1", "paper-2"]\nmarket.symbols = ["ES", "BTC-USD"]\n'
+    home.configure(brokers + session("es-trend", "ES"))
+    monkeypatch.chdir(tmp_path)
+    with home.up() as process:
+        home.wait_for("running")
+        home.submit({"session": "es-trend", "symbol": "ES", "side": "buy", "type": "market", "quantity": "1"})
+        for example in examples():
+            words = example.replace("/var/backups", str(tmp_path)).split()
+            words = [word for word in words if word not in {"--live", "--follow"}]
+            done = pitboss(home, *words, *(("--yes",) if words[0] == "arm" else ()))
+            expected = REFUSED.get(words[0])
+            assert done.exit_code == (0 if expected is None else 3), (example, done.output, done.exception)
+            assert (expected or "") in done.stderr, (example, done.stderr)
+        assert process.wait(30) == 0
