@@ -21,6 +21,7 @@ from sessions.control.commands.options import Command, machine_readable
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), default=".", help="Where failed runs go.")
 @click.option("--tries", type=click.IntRange(min=0), default=40, show_default=True, help="To shrink a failed run.")
 @click.option("--replay", type=click.Path(path_type=Path), default=None, help="Play such a run again.")
+@click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), default=None, help="An HTML page.")
 @machine_readable
 def rehearse(
     sessions: tuple[str, ...],
@@ -34,6 +35,7 @@ def rehearse(
     keep: Path,
     tries: int,
     replay: Path | None,
+    page: Path | None,
     as_json: bool,
 ) -> None:
     """Runs SESSIONS, or all that are configured, at emulated brokers in simulated time while things go wrong.
@@ -54,6 +56,6 @@ def rehearse(
         return
 
     if replay is not None:
-        sys.exit(rehearsing.replayed(replay, as_json=as_json))
+        sys.exit(rehearsing.replayed(replay, page, as_json=as_json))
     programme = rehearsing.chosen(files, sessions, broker, hours, faults)
-    sys.exit(rehearsing.rehearsed(programme, range(seed, seed + runs), jobs, keep, tries, as_json=as_json))
+    sys.exit(rehearsing.rehearsed(programme, range(seed, seed + runs), jobs, keep, tries, page, as_json=as_json))

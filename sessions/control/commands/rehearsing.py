@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -14,6 +14,7 @@ from sessions.control.commands.sources import loaded, places
 from sessions.control.commands.speaking import NOT_WELL, Refused
 from sessions.control.rehearsal.company import played
 from sessions.control.rehearsal.failures import distilled
+from sessions.control.rehearsal.page import Shown, report
 from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.run import Outcome
 from sessions.control.rehearsal.selection import NotRehearsable, programme
@@ -49,7 +50,16 @@ def list_faults(*, as_json: bool) -> None:
     show(table(columns, [(one.name, one.row, one.does) for one in kinds], width()))
 
 
-def rehearsed(programme: Programme, seeds: range, jobs: int | None, keep: Path, tries: int, *, as_json: bool) -> int:
+def rehearsed(
+    programme: Programme,
+    seeds: range,
+    jobs: int | None,
+    keep: Path,
+    tries: int,
+    page: Path | None,
+    *,
+    as_json: bool,
+) -> int:
     """Plays every seed and returns the exit code."""
     began, outcomes = perf_counter(), []
     with progress(f"{len(seeds)} runs", len(seeds)) as advance:
@@ -60,13 +70,17 @@ def rehearsed(programme: Programme, seeds: range, jobs: int | None, keep: Path, 
     if len(outcomes) > 1 and not as_json:
         show([summary_line(outcomes, perf_counter() - began)])
     broken = [one for one in outcomes if not one.sound]
+    kept = {}
     for outcome in broken:
         first = next(one for one in broken if one.failure == outcome.failure)
-        _keep(programme, outcome, keep, tries if outcome is first else 0, as_json=as_json)
+        kept[outcome.seed] = _keep(programme, outcome, keep, tries if outcome is first else 0, as_json=as_json)
+    if page is not None:
+        shown = [_shown(Tape.of(programme, programme.schedule(one.seed), one), one, kept) for one in outcomes]
+        _write_page(page, shown, f"{len(outcomes)} runs" if len(outcomes) > 1 else f"Seed {outcomes[0].seed}")
     return NOT_WELL if broken else 0
 
 
-def replayed(path: Path, *, as_json: bool) -> int:
+def replayed(path: Path, page: Path | None, *, as_json: bool) -> int:
     """Plays a kept run again and returns the exit code; raises Refused."""
     try:
         tape = Tape.read(path)
@@ -79,6 +93,8 @@ def replayed(path: Path, *, as_json: bool) -> int:
     if not as_json:
         words = "the same run, event for event" if same else "not the same run: the code or what it reads has changed"
         show([line((words, "good" if same else "warn"))])
+    if page is not None:
+        _write_page(page, [_shown(tape, outcome, {tape.seed: path})], f"Seed {tape.seed}, {path.name}")
     return 0 if outcome.sound else NOT_WELL
 
 
@@ -93,7 +109,7 @@ def _tell(outcome: Outcome, *, as_json: bool, **more: object) -> None:
         show(run_lines(outcome))
 
 
-def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, as_json: bool) -> None:
+def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, as_json: bool) -> Path:
     """Writes a failed run to a file, with the fewest faults that were found to do."""
     path = folder / FILE.format(seed=outcome.seed)
     tape = Tape.of(programme, programme.schedule(outcome.seed), outcome)
@@ -112,6 +128,19 @@ def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, a
                 line(f"  pitboss rehearse --replay {path}"),
             ]
         )
+    return path
+
+
+def _shown(tape: Tape, outcome: Outcome, kept: Mapping[int, Path]) -> Shown:
+    replay = kept.get(outcome.seed)
+    return Shown(outcome, tape.schedule, tape.programme.seconds, "" if replay is None else str(replay))
+
+
+def _write_page(path: Path, runs: Sequence[Shown], title: str) -> None:
+    try:
+        path.write_text(report(runs, title))
+    except OSError as error:
+        raise Refused(f"{path}: expected a place for the report, got {error}") from error
 
 
 def _write(tape: Tape, path: Path) -> None:

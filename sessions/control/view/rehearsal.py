@@ -36,14 +36,14 @@ def run_lines(outcome: Outcome) -> list[Line]:
     verdict: tuple[str, Tone] = ("sound ", "good") if outcome.sound else ("BROKEN", "bad")
     faults = sum(outcome.faults.values())
     wall = max(outcome.wall_s, 1e-9)
-    whole = f"whole after {outcome.converged_s:.1f} s" if math.isfinite(outcome.converged_s) else "never whole"
     head = line(
         f"seed {outcome.seed:<6} ",
         verdict,
         f"  {span(outcome.simulated_s)} in {outcome.wall_s:.1f} s",
         (f" ({outcome.simulated_s / wall:,.0f}x, {outcome.events / wall:,.0f} events/s)", "dim"),
         f"  {outcome.events:,} events  {outcome.orders:,} orders  {outcome.fills:,} fills",
-        f"  {faults:,} faults of {len(outcome.faults)} rows  {len(outcome.restarts)} restarts  {whole}",
+        f"  {faults:,} faults of {len(outcome.faults)} rows  {len(outcome.restarts)} restarts",
+        f"  whole after {whole_words(outcome)}",
         f"  {profit_words(outcome.story.profit)}",
         (f"  {outcome.trace_hash[:12]}", "dim"),
     )
@@ -78,6 +78,11 @@ def span(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def whole_words(outcome: Outcome) -> str:
+    """How long it took from the last fault until all agreed."""
+    return f"{outcome.converged_s:.1f} s" if math.isfinite(outcome.converged_s) else "never"
 
 
 def profit_words(profit: Mapping[str, Decimal]) -> str:
