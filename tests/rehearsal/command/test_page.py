@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sessions.control.rehearsal.checker import Violation
 from sessions.control.rehearsal.page import Shown, report
 from sessions.control.rehearsal.page.marks import Scale, clock, clock_ticks, steps, thinned, ticks
+from sessions.control.rehearsal.run import Outcome
 from tests.rehearsal.command.samples import BROKEN, EMPTY, SCHEDULE, SOUND
 
 SHOWN = Shown(SOUND, SCHEDULE, 60.0)
@@ -22,7 +23,7 @@ def drawings(page: str) -> list[ET.Element]:
 
 
 @pytest.mark.parametrize("outcome", [SOUND, BROKEN, EMPTY], ids=["sound", "broken", "empty"])
-def test_a_page_needs_nothing_from_anywhere(outcome: object) -> None:
+def test_a_page_needs_nothing_from_anywhere(outcome: Outcome) -> None:
     page = report([attrs.evolve(SHOWN, outcome=outcome)], "Seed 7")
     for way_out in ("http:", "https:", "//", "src=", "href=", "url(", "@import", "<script", "<link"):
         assert way_out not in page
