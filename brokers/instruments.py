@@ -12,13 +12,24 @@ import attrs
 EXACT: Final = decimal.Context(prec=512, traps=[decimal.Inexact, decimal.InvalidOperation])
 
 _MAX_PLACES: Final = 40
+# What passes here untouched fits the places, at a tenth of the price of looking; what does not is too long or unfit.
+_FITTING: Final = decimal.Context(
+    prec=_MAX_PLACES + 1,
+    Emin=0,
+    Emax=_MAX_PLACES - 1,
+    traps=[decimal.Rounded, decimal.Clamped, decimal.Overflow, decimal.InvalidOperation],
+)
 
 
 def sane(number: object) -> bool:
     """Whether this is a finite Decimal with at most 40 places before and after its point."""
     if not isinstance(number, Decimal) or not number.is_finite():
         return False
-    return number.adjusted() < _MAX_PLACES and int(number.as_tuple().exponent) >= -_MAX_PLACES
+    try:
+        _FITTING.plus(number)
+    except decimal.DecimalException:
+        return number.adjusted() < _MAX_PLACES and int(number.as_tuple().exponent) >= -_MAX_PLACES
+    return True
 
 
 class Kind(enum.Enum):

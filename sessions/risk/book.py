@@ -8,7 +8,7 @@ because each session may close or lose its position for itself.
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -30,10 +30,9 @@ from sessions.risk.events import (
     Valued,
 )
 from sessions.risk.limits import Limits
-from sessions.risk.open_orders import Holding, OpenGroup, OpenOrder, OpenOrders, holding_of
+from sessions.risk.lines import Lines
+from sessions.risk.open_orders import Holding, OpenGroup, OpenOrder, OpenOrders
 from sessions.risk.pace import Pace
-
-K = TypeVar("K")
 
 _ZERO = Decimal(0)
 
@@ -93,50 +92,31 @@ class RiskBook:
 
     def __init__(self, session: str | None, limits: Limits) -> None:
         self.session = session
-        self.orders = OpenOrders()
+        self.lines = Lines()
+        self.orders = OpenOrders(self.lines)
         self.pace = Pace(limits.orders_per_minute)
         self.result = DayResult(limits.daily_loss, resets_daily=limits.loss_reset == "trading_day")
-        self._positions: dict[Holding, Decimal] = {}
-        self._worst: dict[Holding, Decimal] = {}
-        self._gross: dict[str, Decimal] = {}
-        self._worths: dict[str, Decimal] = {}
-        self._exposures: dict[str, Decimal] = {}
-        self._exposure = _ZERO
-        self._unpriced: set[str] = set()
 
     # Questions.
 
     def position(self, holding: Holding) -> Decimal:
         """What a session holds."""
-        return self._positions.get(holding, _ZERO)
+        line = self.lines.known.get(holding)
+        return _ZERO if line is None else line.held
 
     def worst(self, holding: Holding) -> Decimal:
         """The largest position, long or short, that could come of a holding and its open orders."""
-        return self._worst.get(holding, _ZERO)
-
-    def worst_with(self, holding: Holding, buys: Decimal, sells: Decimal) -> Decimal:
-        """The same if so much more could fill."""
-        long, short = _sum(self.orders.live(holding, Side.BUY), buys), _sum(self.orders.live(holding, Side.SELL), sells)
-        held = self._positions.get(holding)
-        if held is not None:
-            long, short = EXACT.add(long, held), EXACT.subtract(short, held)
-        return max(long, short)
+        line = self.lines.known.get(holding)
+        return _ZERO if line is None else line.worst
 
     def gross(self, symbol: str) -> Decimal:
         """The worst positions of all sessions in a symbol, added up."""
-        return self._gross.get(symbol, _ZERO)
+        return self.lines.gross(symbol)
 
     @property
     def exposure(self) -> Decimal | None:
         """The money value of the worst positions; None while one of them has no price."""
-        return None if self._unpriced else self._exposure
-
-    def exposure_with(self, symbol: str, growth: Decimal, worth: Decimal) -> Decimal | None:
-        """The same if a symbol's worst position grew, at this worth of one unit; None while another has no price."""
-        if self._unpriced and self._unpriced != {symbol}:
-            return None
-        others = EXACT.subtract(self._exposure, self._exposures.get(symbol, _ZERO))
-        return _sum(EXACT.multiply(_sum(growth, self.gross(symbol)), worth), others)
+        return self.lines.exposure
 
     # The fold.
 
@@ -151,13 +131,14 @@ class RiskBook:
         self._folds[type(event)](self, event)
 
     def _place(self, event: Placed) -> None:
-        if event.key in self.orders.orders:
+        orders, lines, key = self.orders, self.lines, event.key
+        if key in orders.orders:
             return
         self.pace.count(event.time_ns)
-        order = OpenOrder(event.session, event.key, event.symbol, event.side, event.quantity, _ZERO, event.group)
-        self.orders.place(order, event.parent)
-        self._weigh(holding_of(event.session, event.symbol))
-        self._price(event.symbol, event.worth)
+        order = OpenOrder(event.session, key, event.symbol, event.side, event.quantity, _ZERO, event.group)
+        line = orders.place(order, event.parent)
+        lines.weigh(line)
+        lines.price(line.total, event.worth)
 
     def _close(self, event: Closed) -> None:
         self._resize(event.key, None)
@@ -167,7 +148,7 @@ class RiskBook:
         order = self.orders.orders.get(event.key)
         if order is not None:
             self._resize(event.key, max(order.quantity, event.quantity))
-            self._price(order.symbol, event.worth)
+            self.lines.price(self.lines.total(order.symbol), event.worth)
 
     def _settle_change(self, event: ChangeSettled) -> None:
         self._resize(event.key, event.quantity)
@@ -181,25 +162,25 @@ class RiskBook:
             self.orders.close(key)
         else:
             self.orders.resize(key, quantity)
-        self._weigh(holding_of(order.session, order.symbol))
+        self.lines.weigh(self.lines.line(order.session, order.symbol))
 
     def _fill(self, event: Filled) -> None:
-        holding = holding_of(event.session, event.symbol)
-        if event.key is not None and not self.orders.fits(event.key, holding, event.side):
-            raise BadRiskEvent(event, "key", event.key, f"an order to {event.side.value} {event.symbol}")
-        moved = event.quantity if event.side is Side.BUY else event.quantity.copy_negate()
-        self._hold(holding, _sum(moved, self.position(holding)))
-        if event.key is not None:
-            self.orders.fill(event.key, event.quantity)
-        self._weigh(holding)
+        key, side, quantity = event.key, event.side, event.quantity
+        if key is not None and not self.orders.fits(key, event.session, event.symbol, side):
+            raise BadRiskEvent(event, "key", key, f"an order to {side.value} {event.symbol}")
+        line = self.lines.line(event.session, event.symbol)
+        line.hold((EXACT.add if side is Side.BUY else EXACT.subtract)(line.held, quantity))
+        if key is not None:
+            self.orders.fill(key, quantity, line)
+        self.lines.weigh(line)
 
     def _set_position(self, event: Positioned) -> None:
-        holding = holding_of(event.session, event.symbol)
-        self._hold(holding, event.quantity)
-        self._weigh(holding)
+        line = self.lines.line(event.session, event.symbol)
+        line.hold(event.quantity)
+        self.lines.weigh(line)
 
     def _mark(self, event: Marked) -> None:
-        self._price(event.symbol, event.worth)
+        self.lines.price(self.lines.total(event.symbol), event.worth)
 
     def _value(self, event: Valued) -> None:
         self.result.value(event)
@@ -211,39 +192,6 @@ class RiskBook:
     def _lift_loss(self, event: LossLifted) -> None:
         if event.session == self.session:
             self.result.lift()
-
-    def _hold(self, holding: Holding, quantity: Decimal) -> None:
-        if quantity:
-            self._positions[holding] = quantity
-        else:
-            self._positions.pop(holding, None)
-
-    def _price(self, symbol: str, worth: Decimal | None) -> None:
-        if worth is not None and worth != self._worths.get(symbol):
-            self._worths[symbol] = worth
-            self._expose(symbol)
-
-    def _weigh(self, holding: Holding) -> None:
-        """Brings a holding's worst position and all sums over it up to date."""
-        symbol = holding.symbol
-        worst, before = self.worst_with(holding, _ZERO, _ZERO), self.worst(holding)
-        if worst == before:
-            return  # as after most fills: what was open is held now
-        gross = _sum(EXACT.subtract(worst, before), self.gross(symbol))
-        _keep(self._worst, holding, worst)
-        _keep(self._gross, symbol, gross)
-        self._expose(symbol)
-
-    def _expose(self, symbol: str) -> None:
-        gross, worth = self.gross(symbol), self._worths.get(symbol)
-        if gross and worth is None:
-            self._unpriced.add(symbol)
-        else:
-            self._unpriced.discard(symbol)
-        exposure = EXACT.multiply(gross, worth) if gross and worth is not None else _ZERO
-        grown = EXACT.subtract(exposure, self._exposures.get(symbol, _ZERO))
-        self._exposure = _sum(grown, self._exposure)
-        _keep(self._exposures, symbol, exposure)
 
     # One look-up instead of a row of comparisons: a book takes several events for each order.
     _folds: ClassVar[Mapping[type, Callable[[Any, Any], None]]] = {
@@ -264,8 +212,14 @@ class RiskBook:
     def snapshot(self) -> Snapshot:
         """All state as data."""
         return Snapshot(
-            positions=tuple(HeldPosition(*holding, quantity) for holding, quantity in sorted(self._positions.items())),
-            worths=tuple(UnitWorth(symbol, worth) for symbol, worth in sorted(self._worths.items())),
+            positions=tuple(
+                HeldPosition(*holding, line.held) for holding, line in sorted(self.lines.known.items()) if line.held
+            ),
+            worths=tuple(
+                UnitWorth(symbol, total.worth)
+                for symbol, total in sorted(self.lines.totals.items())
+                if total.worth is not None
+            ),
             orders=tuple(self.orders.orders.values()),
             groups=tuple(self.orders.groups.values()),
             stamps=tuple(self.pace.stamps),
@@ -280,12 +234,14 @@ class RiskBook:
         book = cls(session, limits)
         book.pace = Pace(limits.orders_per_minute, snapshot.stamps)
         book.result.restore(snapshot.standings, snapshot.day, tripped=snapshot.tripped)
-        book._worths = {one.symbol: one.worth for one in snapshot.worths}
-        book._positions = {Holding(one.session, one.symbol): one.quantity for one in snapshot.positions}
+        lines = book.lines
+        for unit in snapshot.worths:
+            lines.total(unit.symbol).worth = unit.worth
+        for position in snapshot.positions:
+            lines.line(position.session, position.symbol).hold(position.quantity)
         book.orders.restore(snapshot.orders, snapshot.groups)
-        touched = {*book._positions, *(Holding(order.session, order.symbol) for order in snapshot.orders)}
-        for holding in sorted(touched):
-            book._weigh(holding)
+        for line in lines.known.values():
+            lines.weigh(line)
         return book
 
 
@@ -296,30 +252,19 @@ def fold(book: RiskBook, events: Iterable[RiskEvent]) -> RiskBook:
     return book
 
 
-def _keep(sums: dict[K, Decimal], key: K, value: Decimal) -> None:
-    if value:
-        sums[key] = value
-    else:
-        sums.pop(key, None)
-
-
-def _sum(one: Decimal, other: Decimal) -> Decimal:
-    """Both together; most often there is nothing to add to."""
-    return EXACT.add(one, other) if other else one
-
-
 def need_sense(event: RiskEvent) -> None:
     """Lets an event pass whose numbers can be meant; raises BadRiskEvent."""
-    if isinstance(event, _SIZED):
-        _need_positive(event, "quantity", event.quantity)
-    elif isinstance(event, Positioned) and not sane(event.quantity):
-        raise BadRiskEvent(event, "quantity", event.quantity, "a finite decimal")
-    if isinstance(event, _PRICED):
-        _need_worth(event, event.worth)
+    kind = type(event)
+    if kind in _SIZED:
+        _need_positive(event, "quantity", event.quantity)  # type: ignore[union-attr]  # the kind was asked for
+    elif kind is Positioned and not sane(event.quantity):  # type: ignore[union-attr]
+        raise BadRiskEvent(event, "quantity", event.quantity, "a finite decimal")  # type: ignore[union-attr]
+    if kind in _PRICED:
+        _need_worth(event, event.worth)  # type: ignore[union-attr]
 
 
-_SIZED = (Placed, Filled, ChangeAsked, ChangeSettled)
-_PRICED = (Placed, Marked, ChangeAsked)
+_SIZED = frozenset({Placed, Filled, ChangeAsked, ChangeSettled})
+_PRICED = frozenset({Placed, Marked, ChangeAsked})
 
 
 def _need_positive(event: RiskEvent, field: str, value: Decimal) -> None:

@@ -12,7 +12,8 @@ from brokers.sides import Side
 from sessions.risk.book import RiskBook
 from sessions.risk.denial import Denial, Reason
 from sessions.risk.events import ChangeAsked, Placed, RiskEvent
-from sessions.risk.open_orders import Holding, OpenOrder, holding_of
+from sessions.risk.lines import Line
+from sessions.risk.open_orders import OpenOrder
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
@@ -79,12 +80,12 @@ def case_of(session: str, request: Order | OrderGroup | Amend, facts: Facts, boo
 
 
 def _order_case(session: str, order: Order, facts: Facts, book: RiskBook) -> Case:
-    holding = holding_of(session, order.symbol)
+    line = book.lines.seen(session, order.symbol)
     worth = unit_worth(facts, (order,))
     placed = Placed(session, order.key, order.symbol, order.side, order.quantity, facts.now_ns, worth)
     buys, sells = (order.quantity, _ZERO) if order.side is Side.BUY else (_ZERO, order.quantity)
-    action = Action.REDUCE_RISK if _reduces(book, holding, buys, sells) else Action.ADD_RISK
-    growth = _growth(book, holding, buys, sells)
+    action = Action.REDUCE_RISK if _reduces(line, buys, sells) else Action.ADD_RISK
+    growth = _growth(line, buys, sells)
     return Case(action, facts, (order,), growth, worth, 1, 1, (placed,))
 
 
@@ -98,14 +99,14 @@ def _group_case(session: str, group: OrderGroup, facts: Facts, book: RiskBook) -
         return Denial(Reason.EXIT_NOT_COVERED, session, text)
     judged = (group.parent,) if bracket and group.parent is not None else orders
     worth = unit_worth(facts, judged)
-    holding = holding_of(session, orders[0].symbol)
+    line = book.lines.seen(session, orders[0].symbol)
     buys, sells = (_together(judged, side, group.kind) for side in Side)
-    reduces = group.kind is GroupKind.OCO and _reduces(book, holding, buys, sells)
+    reduces = group.kind is GroupKind.OCO and _reduces(line, buys, sells)
     return Case(
         action=Action.REDUCE_RISK if reduces else Action.ADD_RISK,
         facts=facts,
         orders=judged,
-        growth=_growth(book, holding, buys, sells),
+        growth=_growth(line, buys, sells),
         worth=worth,
         opened=len(orders),
         sent=len(orders),
@@ -122,13 +123,13 @@ def _change_case(session: str, request: Amend, facts: Facts, book: RiskBook) -> 
     worth = unit_worth(facts, (changed,))
     more = book.orders.growth_at(known, changed.quantity)
     buys, sells = (more, _ZERO) if known.side is Side.BUY else (_ZERO, more)
-    holding = holding_of(session, known.symbol)
-    harmless = _only_shrinks(request.change, known) or _reduces(book, holding, buys, sells, known.side)
+    line = book.lines.seen(session, known.symbol)
+    harmless = _only_shrinks(request.change, known) or _reduces(line, buys, sells, known.side)
     return Case(
         action=Action.REDUCE_RISK if harmless else Action.ADD_RISK,
         facts=facts,
         orders=(changed,),
-        growth=_growth(book, holding, buys, sells),
+        growth=_growth(line, buys, sells),
         worth=worth,
         opened=0,
         sent=1,
@@ -136,19 +137,18 @@ def _change_case(session: str, request: Amend, facts: Facts, book: RiskBook) -> 
     )
 
 
-def _reduces(book: RiskBook, holding: Holding, buys: Decimal, sells: Decimal, side: Side | None = None) -> bool:
+def _reduces(line: Line, buys: Decimal, sells: Decimal, side: Side | None = None) -> bool:
     """Whether the position bears what more could fill, with all open orders of that side: a flip is no reduction."""
-    held = book.position(holding)
+    held = line.held
     if held > 0:
-        return not buys and side is not Side.BUY and EXACT.add(book.orders.live(holding, Side.SELL), sells) <= held
+        return not buys and side is not Side.BUY and EXACT.add(line.sells, sells) <= held
     if held < 0:
-        short = held.copy_negate()
-        return not sells and side is not Side.SELL and EXACT.add(book.orders.live(holding, Side.BUY), buys) <= short
+        return not sells and side is not Side.SELL and EXACT.add(line.buys, buys) <= held.copy_negate()
     return False
 
 
-def _growth(book: RiskBook, holding: Holding, buys: Decimal, sells: Decimal) -> Decimal:
-    after, before = book.worst_with(holding, buys, sells), book.worst(holding)
+def _growth(line: Line, buys: Decimal, sells: Decimal) -> Decimal:
+    after, before = line.worst_with(buys, sells), line.worst
     return EXACT.subtract(after, before) if after > before else _ZERO
 
 

@@ -192,7 +192,7 @@ def exposure(case: Case, scope: Scope) -> Denial | None:
     if case.worth is None:
         return Denial(Reason.NOT_PRICED, scope.name, "the order has no price or no currency rate; wait for one")
     limit = scope.limits.exposure
-    after = scope.book.exposure_with(_instrument(case).symbol, case.growth, case.worth)
+    after = scope.book.lines.exposure_with(_instrument(case).symbol, case.growth, case.worth)
     if after is None:
         return Denial(Reason.EXPOSURE_UNKNOWN, scope.name, "a position has no price yet; wait for its mark", limit)
     if after <= limit:

@@ -35,18 +35,17 @@ class DayResult:
 
     def value(self, event: Valued) -> None:
         """Takes a valuation; the first sound one of a session is where it starts."""
-        before = self.standings.get(event.session) or Standing(event.session, None, None, None)
+        session, realised, unrealised = event.session, event.realised, event.unrealised
+        before = self.standings.get(session) or Standing(session, None, None, None)
         now, start = None, before.start
-        if event.realised is not None and event.unrealised is not None:
-            now = EXACT.add(event.realised, event.unrealised)
+        if realised is not None and unrealised is not None:
+            now = EXACT.add(realised, unrealised)
             start = now if start is None else start
-        after = Standing(event.session, start, now, before.latest if now is None else now)
-        self.standings[event.session] = after
-        gained, gains = _gain(before), _gain(after)
-        if self.today is None or gained is None or gains is None:
+        self.standings[session] = Standing(session, start, now, before.latest if now is None else now)
+        if self.today is None or before.now is None or now is None:
             self._judge()
-        else:
-            self._judge_at(EXACT.add(self.today, EXACT.subtract(gains, gained)))
+        else:  # the day began before: what has changed since then is what changed now
+            self._judge_at(EXACT.add(self.today, EXACT.subtract(now, before.now)))
 
     def begin(self, day: dt.date) -> None:
         """Starts a later trading day from what stands now; an earlier or the same one is no news."""

@@ -150,7 +150,7 @@ class RiskGate:
     def admit(self, session: str, request: Request, facts: Facts, origin: Origin = Origin.STRATEGY) -> Verdict:
         """Judges, and records at once what was allowed; one that is not sent after all is to be recorded as Closed."""
         verdict = self.judge(session, request, facts, origin)
-        if isinstance(verdict, Allowed):
+        if type(verdict) is Allowed:
             for event in verdict.events:
                 self.record(event, facts.now_ns)
         return verdict
@@ -233,6 +233,8 @@ class RiskGate:
     def _heed_losses(self, seat: _Seat | None, now_ns: int) -> None:
         """Puts the session whose result has moved, or with the portfolio's loss everybody, on the rung it demands."""
         everybody = self._portfolio.book.result.tripped
+        if not (everybody or self._heeded or seat is None or seat.scope.book.result.tripped or seat.ladder.causes):
+            return  # as after most: nobody has lost too much, and nothing stands that could be lifted
         alone = seat is not None and everybody is self._heeded
         self._heeded = everybody
         for one in (seat,) if alone and seat is not None else self._seats.values():

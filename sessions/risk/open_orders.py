@@ -4,7 +4,6 @@ Orders of one group cancel each other, so of each side only the largest counts. 
 than their parent has: they leave what it entered.
 """
 
-import functools
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import attrs
 
 from brokers.instruments import EXACT
 from brokers.sides import Side
+from sessions.risk.lines import Line, Lines
 
 _ZERO = Decimal(0)
 
@@ -21,12 +21,6 @@ class Holding(NamedTuple):
 
     session: str
     symbol: str
-
-
-@functools.lru_cache(maxsize=4096)
-def holding_of(session: str, symbol: str) -> Holding:
-    """The holding of a session in a symbol: one object for all who ask, several times for every order."""
-    return Holding(session, symbol)
 
 
 @attrs.frozen
@@ -62,32 +56,36 @@ class OpenGroup:
 
 
 class OpenOrders:
-    """What is open, and per holding and side how much of it may still fill."""
+    """What is open; the lines are told how much of it may still fill."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Lines) -> None:
         self.orders: dict[str, OpenOrder] = {}
         self.groups: dict[str, OpenGroup] = {}
+        self._lines = lines
         self._members: dict[str, list[str]] = {}
         self._children: dict[str, str] = {}  # a parent's key to the group it enters for
-        self._buys: dict[Holding, Decimal] = {}
-        self._sells: dict[Holding, Decimal] = {}
 
     def __len__(self) -> int:
         return len(self.orders)
 
     def live(self, holding: Holding, side: Side) -> Decimal:
         """How much the open orders of a side may still fill in all."""
-        return (self._buys if side is Side.BUY else self._sells).get(holding, _ZERO)
+        line = self._lines.known.get(holding)
+        if line is None:
+            return _ZERO
+        return line.buys if side is Side.BUY else line.sells
 
-    def place(self, order: OpenOrder, parent: str | None) -> None:
-        """Adds an order."""
+    def place(self, order: OpenOrder, parent: str | None) -> Line:
+        """Adds an order; returns its line."""
+        line = self._lines.line(order.session, order.symbol)
         if order.group is None:
             self.orders[order.key] = order
-            self._shift(order, _rest(order))
-            return
+            line.shift(order.side, _rest(order))
+            return line
         before = self._group_live(order.group, order.side)
         self._join(order, order.group, parent)
-        self._shift(order, EXACT.subtract(self._group_live(order.group, order.side), before))
+        line.shift(order.side, EXACT.subtract(self._group_live(order.group, order.side), before))
+        return line
 
     def _join(self, order: OpenOrder, group: str, parent: str | None) -> None:
         self.orders[order.key] = order
@@ -113,37 +111,34 @@ class OpenOrders:
         order = self.orders[key]
         self._replace(order, attrs.evolve(order, quantity=quantity))
 
-    def fits(self, key: str, holding: Holding, side: Side) -> bool:
+    def fits(self, key: str, session: str, symbol: str, side: Side) -> bool:
         """Whether a fill of an order can be of this holding and side, as far as the order is known."""
         order = self.orders.get(key)
-        if order is not None and not (
-            order.side is side and order.symbol == holding.symbol and order.session == holding.session
-        ):
+        if order is not None and not (order.side is side and order.symbol == symbol and order.session == session):
             return False
-        entered = self._children.get(key)
+        entered = self._children.get(key) if self._children else None
         if entered is None:
             return True
         member = self.orders[self._members[entered][0]]
-        return (member.session, member.symbol) == holding
+        return (member.session, member.symbol) == (session, symbol)
 
-    def fill(self, key: str, quantity: Decimal) -> None:
-        """Takes a fill of an order, and lets those that wait for it fill as far."""
+    def fill(self, key: str, quantity: Decimal, line: Line) -> None:
+        """Takes a fill of an order of this line, and lets those that wait for it fill as far."""
         order = self.orders.get(key)
         if order is not None:
-            self._fill_open(order, quantity)
-        entered = self._children.get(key)
-        if entered is not None:
+            self._fill_open(order, quantity, line)
+        if self._children and (entered := self._children.get(key)) is not None:
             self._enter(entered, quantity)
 
-    def _fill_open(self, order: OpenOrder, quantity: Decimal) -> None:
-        before = self._side_live(order)
+    def _fill_open(self, order: OpenOrder, quantity: Decimal, line: Line) -> None:
+        before, side, group = self._side_live(order), order.side, order.group
         filled = EXACT.add(order.filled, quantity)
         self.orders[order.key] = after = OpenOrder(
-            order.session, order.key, order.symbol, order.side, order.quantity, filled, order.group
+            order.session, order.key, order.symbol, side, order.quantity, filled, group
         )
-        if order.group is not None:
-            self._count(self.groups[order.group], order.side, quantity)
-        self._shift(order, EXACT.subtract(self._side_live(after), before))
+        if group is not None:
+            self._count(self.groups[group], side, quantity)
+        line.shift(side, EXACT.subtract(self._side_live(after), before))
 
     def _count(self, group: OpenGroup, side: Side, quantity: Decimal) -> None:
         total = EXACT.add(group.filled(side), quantity)
@@ -208,16 +203,8 @@ class OpenOrders:
         self._shift_side(order, order.side, by)
 
     def _shift_side(self, order: OpenOrder, side: Side, by: Decimal) -> None:
-        if not by:
-            return
-        holding = holding_of(order.session, order.symbol)
-        total = self._buys if side is Side.BUY else self._sells
-        before = total.get(holding)
-        live = by if before is None else EXACT.add(before, by)
-        if live:
-            total[holding] = live
-        else:
-            del total[holding]
+        if by:
+            self._lines.line(order.session, order.symbol).shift(side, by)
 
 
 def _rest(order: OpenOrder) -> Decimal:

@@ -105,6 +105,12 @@ def test_figures_without_end_or_sense_are_not(number: str) -> None:
     assert not sane(Decimal(number))
 
 
+@given(st.text("0123456789", min_size=1, max_size=90), st.integers(-90, 90), st.sampled_from(["", "-"]))
+def test_sane_is_what_the_places_of_the_digits_say(digits: str, exponent: int, sign: str) -> None:
+    number = Decimal(f"{sign}{digits}E{exponent}")
+    assert sane(number) == (number.adjusted() < 40 and number.as_tuple().exponent >= -40)  # type: ignore[operator]
+
+
 @pytest.mark.parametrize("value", [1, 1.5, "1", None])
 def test_only_decimals_are_figures(value: object) -> None:
     assert not sane(value)
