@@ -7,6 +7,7 @@ Notes have no caller to refuse: they wait for the journal to be well again.
 """
 
 import enum
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -15,7 +16,15 @@ from typing import Any, Final, TypeVar
 import attrs
 import outcome
 import trio
-from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RaiseCancelT,
+    Task,
+    checkpoint_if_cancelled,
+    current_task,
+    reschedule,
+    wait_task_rescheduled,
+)
 
 from sessions.journal.errors import (
     JournalBusy,
@@ -113,11 +122,14 @@ class Writer:
         self._doubted: list[_Ticket] = []  # notes of which nobody knows whether they are on disk
         self._waiting = 0  # entries in the queue
         self._urgent = 0  # tickets in the queue that somebody waits for
+        self._jobs = 0  # tickets in the queue that are a job
         self._note_due = trio.current_time()
         self._chores_due = trio.current_time() + CHORE_SECONDS
         self._saved_seq = 0
         self._error: JournalError | None = None
         self._sleeper: Task | None = None
+        self._sleeps_until = 0.0
+        self._wrote = False  # a moment ago: what follows from it is noted soon
         self._closing = False
         self._ended = trio.Event()
         self._rows = self._groups = self._largest = self._failures = 0
@@ -130,8 +142,9 @@ class Writer:
         Raises JournalFailed when that is in doubt, JournalBusy, JournalFenced, JournalFull, JournalClosed when
         nothing was written. A cancellation is heard before the entries are queued, or after they are on disk.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self.submit(entries, partial(reschedule, current_task()))
+        await checkpoint_if_cancelled()
+        self._check_open()
+        self._put(_Ticket(entries, partial(reschedule, current_task())))
         return await wait_task_rescheduled(_stay)  # type: ignore[no-any-return]
 
     def submit(self, entries: Sequence[Entry], done: Done) -> None:
@@ -150,7 +163,7 @@ class Writer:
 
     async def perform(self, job: Callable[[Store], T]) -> T:
         """Runs a job in the writer's thread between two groups; raises what the job raises."""
-        await trio.lowlevel.checkpoint_if_cancelled()
+        await checkpoint_if_cancelled()
         self._check_open()
         self._put(_Ticket((), partial(reschedule, current_task()), partial(job, self._store)))
         return await wait_task_rescheduled(_stay)  # type: ignore[no-any-return]
@@ -175,7 +188,7 @@ class Writer:
         """Writes until it is closed; whatever ends it, everybody who waits is told."""
         try:
             while not (self._closing and (not self._queue or self.state is State.REFUSED)):
-                await trio.lowlevel.checkpoint_if_cancelled()
+                await checkpoint_if_cancelled()
                 await self._step()
             if self.state is State.READY:
                 await self._close_store()
@@ -204,16 +217,23 @@ class Writer:
             raise JournalFull(self._path, self._waiting, size)
         if not self._queue:
             self._note_due = trio.current_time() + NOTE_SECONDS
-            self._wake()
+            if self._note_due < self._sleeps_until:
+                self._wake()
         self._queue.append(ticket)
         self._waiting += size
+        if ticket.job is not None:
+            self._jobs += 1
         if ticket.done is not None:
             self._urgent += 1
             self._wake()
 
     def _take(self) -> list[_Ticket]:
         """The next group: a job alone, or tickets of up to 1,000 rows."""
-        group: list[_Ticket] = []
+        if not self._jobs and self._waiting <= GROUP_ROWS:
+            group, self._queue = list(self._queue), deque()
+            self._waiting = self._urgent = 0
+            return group
+        group = []
         queue, rows, urgent = self._queue, 0, 0
         while queue:
             ticket = queue[0]
@@ -224,6 +244,7 @@ class Writer:
             rows += size
             urgent += ticket.done is not None
             if ticket.job is not None:
+                self._jobs -= 1
                 break
         self._waiting -= rows
         self._urgent -= urgent
@@ -246,8 +267,12 @@ class Writer:
             await self._next()
         elif trio.current_time() >= self._chores_due:
             await self._chores()
+        elif self._queue:
+            await self._sleep(min(self._note_due, self._chores_due))
         else:
-            await self._sleep(min(self._note_due, self._chores_due) if self._queue else self._chores_due)
+            linger = trio.current_time() + NOTE_SECONDS if self._wrote else self._chores_due
+            self._wrote = False
+            await self._sleep(min(linger, self._chores_due))
 
     async def _next(self) -> None:
         group = self._work = self._take()
@@ -256,6 +281,7 @@ class Writer:
         else:
             await self._commit_group(group)
         self._work = []
+        self._wrote = True
         if self._store.pages >= CHECKPOINT_PAGES * (4 if self._urgent else 1):
             await self._checkpoint()
 
@@ -272,28 +298,27 @@ class Writer:
             ticket.done(result)
 
     async def _commit_group(self, group: Sequence[_Ticket]) -> None:
+        seq = self._store.head.seq
         try:
-            results = await self._write(group)
+            await self._write([entry for ticket in group for entry in ticket.entries])
         except JournalBusy as error:
             self._refuse_all(group, error)
             self._put_back(ticket for ticket in group if ticket.done is None)
         except JournalError as error:
             self._fail(group, error)
         else:
-            for ticket, result in zip(group, results, strict=True):
+            for ticket in group:
+                seq += len(ticket.entries)
                 if ticket.done is not None:
-                    ticket.done(outcome.Value(result))
+                    ticket.done(outcome.Value(seq))
 
-    async def _write(self, group: Sequence[_Ticket]) -> list[int]:
-        """Commits a group and returns the number of each ticket's last row."""
-        entries = [entry for ticket in group for entry in ticket.entries]
-        seq = self._store.head.seq
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        """Commits the entries of a group."""
         if entries:
             await self._in_thread(partial(self._store.append, entries))
         self._groups += 1
         self._rows += len(entries)
         self._largest = max(self._largest, len(entries))
-        return [seq := seq + len(ticket.entries) for ticket in group]
 
     async def _checkpoint(self) -> None:
         if self.state is not State.READY:
@@ -329,7 +354,7 @@ class Writer:
         self._doubted = [ticket for ticket in group if ticket.done is None]
         self._tell(JournalDown(error))
         queued, self._queue = self._queue, deque()
-        self._waiting = self._urgent = 0
+        self._waiting = self._urgent = self._jobs = 0
         self._put_back(ticket for ticket in queued if ticket.done is None)
         self._refuse_all((*group, *queued), error)
 
@@ -389,6 +414,7 @@ class Writer:
             return Abort.SUCCEEDED
 
         self._sleeper = current_task()
+        self._sleeps_until = math.inf if until is None else until
         if until is None:
             await wait_task_rescheduled(give_up)
         else:

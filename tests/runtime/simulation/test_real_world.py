@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from runtime.real import DurableDisk, SocketNetwork, real_world
+from runtime.real import MOST_THREADS, DurableDisk, SocketNetwork, WorkerThreads, real_world
 from runtime.world import Clock, Disk, Faults, Network, Threads
 
 
@@ -73,6 +73,53 @@ def test_the_clocks_are_those_of_the_system() -> None:
 def test_faults_never_fire() -> None:
     faults = real_world().faults
     assert not any(faults.fires("network.reset") for _ in range(1000))
+
+
+async def test_work_that_raises_raises_where_it_was_asked_for() -> None:
+    def fail() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        await WorkerThreads().run(fail)
+
+
+async def test_work_that_has_begun_is_waited_for_and_a_cancelled_task_begins_none() -> None:
+    threads, done = WorkerThreads(), threading.Event()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await threads.run(done.set)
+    assert not done.is_set()
+    begun, go_on = trio.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def work() -> str:
+        token.run_sync_soon(begun.set)
+        go_on.wait()
+        return "done"
+
+    async def cancel_soon() -> None:
+        await begun.wait()
+        scope.cancel()
+        go_on.set()
+
+    results = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cancel_soon)
+        with trio.CancelScope() as scope:
+            results.append(await threads.run(work))
+    assert results == ["done"]
+
+
+async def test_more_work_than_there_are_threads_is_done_all_the_same() -> None:
+    threads, counted = WorkerThreads(), []
+
+    async def one(number: int) -> None:
+        counted.append(await threads.run(lambda: number))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(3 * MOST_THREADS):
+            nursery.start_soon(one, number)
+    assert sorted(counted) == list(range(3 * MOST_THREADS))
 
 
 async def test_work_runs_in_another_thread() -> None:
