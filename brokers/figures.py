@@ -4,12 +4,10 @@
 mean, are for `figure`.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Clamped, Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
 from typing import Any, Final, TypeVar
 
 import msgspec
-
-from brokers.instruments import sane
 
 T = TypeVar("T")
 
@@ -18,8 +16,12 @@ Figure = Any
 
 _MOST: Final = 20_000  # figures that are remembered
 _LONGEST: Final = 100  # characters: more than any number of 40 places on both sides takes
-_LARGEST: Final = 10**15
+_BEYOND: Final = 10**15
+_LARGEST: Final = Decimal(_BEYOND)
 _LEAST: Final = -_LARGEST
+_exactly: Final = Context(  # what takes more than 40 places raises
+    prec=40, Emin=-40, Emax=40, traps=[Clamped, Inexact, InvalidOperation, Overflow, Rounded, Subnormal]
+).plus
 
 
 class Figures(dict[str, Decimal | str]):
@@ -51,7 +53,7 @@ def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
 def figure(told: Figure) -> Decimal | None:
     """The number that is told, judged; None for what is no number of a market."""
     if type(told) is int:
-        return WHOLE.get(told) or (Decimal(told) if _LEAST < told < _LARGEST else None)
+        return WHOLE.get(told) or (Decimal(told) if -_BEYOND < told < _BEYOND else None)
     if type(told) is str:
         number = FIGURES[told]
         return number if type(number) is Decimal else None
@@ -66,7 +68,10 @@ def size(told: Figure) -> Decimal | None:
 
 def plausible(number: Decimal) -> bool:
     """Whether a number can be a price, a size or a volume: finite, below 10**15, with at most 40 places."""
-    return sane(number) and _LEAST < number < _LARGEST
+    try:
+        return _LEAST < _exactly(number) < _LARGEST
+    except DecimalException:
+        return False
 
 
 def _judged(text: str) -> Decimal | None:

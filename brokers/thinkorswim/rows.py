@@ -24,7 +24,7 @@ class FutureRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_FUTURES), gc=
     last: Figure = UNSET
     bid_size: Size = UNSET
     ask_size: Size = UNSET
-    volume: Size = UNSET
+    volume: Decimal | UnsetType | None = UNSET  # never the same again
     last_size: Size = UNSET
     quote_ms: Moment = UNSET
     trade_ms: Moment = UNSET
@@ -42,7 +42,7 @@ class EquityRow(msgspec.Struct, rename=wire_names(Service.LEVELONE_EQUITIES), gc
     last: Figure = UNSET
     bid_size: Size = UNSET
     ask_size: Size = UNSET
-    volume: Size = UNSET
+    volume: Decimal | UnsetType | None = UNSET  # never the same again
     last_size: Size = UNSET
     quote_ms: Moment = UNSET
     trade_ms: Moment = UNSET
