@@ -9,21 +9,35 @@ from typing import Any
 import attrs
 import msgspec
 
+from brokers import codec as neutral
 from brokers.catalogue import Catalogue
 from brokers.errors import BrokerError
 from brokers.instruments import Kind
 from brokers.market import Interval
+from brokers.order_events import Event
+from brokers.strict_json import InvalidJson
 from brokers.symbols import SymbolError
 from brokers.thinkorswim import wire as thinkorswim
 from brokers.thinkorswim import wire_rest as thinkorswim_rest
 from brokers.thinkorswim.board import Board
+from brokers.tokens.credentials import Credential, LoginId
+from brokers.tokens.flow import Flow, FlowResponse, LoginFailure, Wait
+from brokers.tokens.oauth2 import TRADESTATION
+from brokers.tokens.password import TRADOVATE_DEMO
+from brokers.tokens.token_set import TokenSet
+from brokers.tradestation import answers as tradestation_answers
 from brokers.tradestation import wire as tradestation
+from brokers.tradestation import wire_accounts as accounts
 from brokers.tradestation.symbols import Names, tradestation_symbols
 from brokers.tradestation.wire_market import QuoteMerger, bars_of
 from brokers.tradestation.wire_orders import seen_of
+from brokers.tradovate import answers as tradovate_answers
 from brokers.tradovate import wire as tradovate
 from brokers.tradovate import wire_entities as entities
 from brokers.tradovate import wire_market as tradovate_market
+from brokers.tradovate import wire_orders as tradovate_orders
+from runtime.wire.http_messages import HttpResponse
+from runtime.wire.secret import Secret
 
 NOW_NS = 1_767_625_200_000_000_000
 SHIPPED = Catalogue.shipped()
@@ -60,6 +74,93 @@ def _tradestation_bars(data: bytes) -> object:
     return list(bars_of(tradestation.decode(tradestation.Bars, data).bars or (), "ESH26", MINUTE, names))
 
 
+def _every_kind(module: Any, payload: type, decode: Callable[..., object], bad: type[Exception]) -> list[object]:
+    """What each kind of payload makes of the bytes."""
+    found: list[object] = []
+    for kind in [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, payload)]:
+        try:
+            found.append(decode(kind))
+        except bad as refusal:
+            found.append(str(refusal))
+    return found
+
+
+def _tradestation_documents(data: bytes) -> object:
+    return _every_kind(
+        tradestation, tradestation.Payload, lambda kind: tradestation.decode(kind, data), tradestation.BadPayload
+    )
+
+
+def _tradestation_accounts(data: bytes) -> object:
+    names = Names(tradestation_symbols(SHIPPED.table))
+    balances = tradestation.decode(tradestation.Balances, data).balances
+    positions = tradestation.decode(tradestation.Positions, data).positions
+    return [accounts.summary_of(one, "USD", NOW_NS) for one in balances], [
+        accounts.position_of(one, "ESH26", "USD", names, NOW_NS) for one in positions
+    ]
+
+
+def _tradestation_answers(data: bytes) -> object:
+    answer = HttpResponse(200, body=data)
+    return tradestation_answers.placement(answer, 2), tradestation_answers.receipt(answer, "1")
+
+
+def _tradovate_answers(data: bytes) -> object:
+    answer = HttpResponse(200, body=data)
+    return tradovate_answers.placement(answer, 2), tradovate_answers.receipt(answer, "1")
+
+
+def _tradovate_charts(data: bytes) -> object:
+    packets = tradovate.decode(tradovate_market.Charts, data).charts
+    calendar = SHIPPED.calendar("ESH26")
+    return [list(tradovate_market.drawn(one.bars, "ESH26", MINUTE, calendar)) for one in packets]
+
+
+def _tradovate_orders(data: bytes) -> object:
+    """An order, its terms and its fill, one a line."""
+    order, version, fill = [*data.split(b"\n"), b"", b""][:3]
+    row = tradovate.decode(entities.OrderRow, order)
+    terms = tradovate.decode(entities.VersionRow, version)
+    execution = tradovate.decode(entities.FillRow, fill)
+    shown = tradovate_orders.shown_of("DEMO1", row, terms, "ESH26", None)
+    tradovate_orders.fill_of(execution, "DEMO1", "ESH26", None, execution.qty)
+    return shown.report((execution,))
+
+
+def _answered(flow: Flow, data: bytes) -> object:
+    """What a login makes of the same answer to all that it asks."""
+    try:
+        step: Any = next(flow)
+        for _ in range(3):
+            answer = HttpResponse(200, body=data)
+            step = flow.send(None if isinstance(step, Wait) else FlowResponse(answer, NOW_NS))
+    except StopIteration as end:
+        return end.value
+    return step
+
+
+def _tokens(data: bytes) -> object:
+    fields = {name: Secret(name) for name in ("client_id", "client_secret", "username", "password", "cid", "sec")}
+    fields |= {"device_id": Secret("device"), "name": Secret("name")}
+    credential = Credential(LoginId("b", "l", "sim"), fields)
+    tokens = TokenSet(Secret("access"), Secret("refresh"), NOW_NS, NOW_NS + 10**12)
+    found: list[object] = []
+    for flow in (
+        TRADESTATION.renew(credential, tokens),
+        TRADOVATE_DEMO.log_in(credential),
+        TRADOVATE_DEMO.renew(credential, tokens),
+    ):
+        try:
+            found.append(_answered(flow, data))
+        except LoginFailure as refusal:
+            found.append(str(refusal))
+    return found
+
+
+def _neutral(data: bytes) -> object:
+    return neutral.encode(neutral.decode(data, Event), Event)
+
+
 def _tradovate_frames(data: bytes) -> object:
     return tradovate.read_frame(data)
 
@@ -71,14 +172,7 @@ def _tradovate_quotes(data: bytes) -> object:
 
 
 def _tradovate_rows(data: bytes) -> object:
-    kinds = [one for one in vars(entities).values() if isinstance(one, type) and issubclass(one, tradovate.Payload)]
-    found: list[object] = []
-    for kind in kinds:
-        try:
-            found.append(tradovate.decode(kind, data))
-        except tradovate.BadPayload as bad:
-            found.append(str(bad))
-    return found
+    return _every_kind(entities, tradovate.Payload, lambda kind: tradovate.decode(kind, data), tradovate.BadPayload)
 
 
 def _thinkorswim_frames(data: bytes) -> object:
@@ -117,10 +211,50 @@ _CANDLES = (
     b'{"candles":[{"open":1.5,"high":2,"low":1,"close":1.75,"volume":10,"datetime":1767625200000}],"symbol":"AMD"}'
 )
 
+_BALANCES = (
+    b'{"Balances":[{"AccountID":"SIM1","CashBalance":"100000","Equity":"100010.5","BalanceDetail":'
+    b'{"RealizedProfitLoss":"10.5"}}],"Positions":[{"AccountID":"SIM1","PositionID":"7","Symbol":"ESH26",'
+    b'"LongShort":"Short","Quantity":"-2","AveragePrice":"6858.25","Last":"6858","UnrealizedProfitLoss":"25"}]}'
+)
+_CHART = (
+    b'{"charts":[{"id":9,"td":20260105,"bars":[{"timestamp":"2026-01-05T15:00:00.000Z","open":6855,"high":6860.25,'
+    b'"low":6850.5,"close":6858,"upVolume":7,"downVolume":3,"upTicks":2,"downTicks":1}]},{"id":9,"eoh":true}]}'
+)
+_ROWS = (
+    b'{"id":1,"accountId":2,"contractId":3,"timestamp":"2026-01-05T15:01:00Z","action":"Buy","ordStatus":"Filled"}\n'
+    b'{"id":4,"orderId":1,"orderQty":2,"orderType":"Limit","price":6858.25,"timeInForce":"GTC"}\n'
+    b'{"id":5,"orderId":1,"contractId":3,"timestamp":"2026-01-05T15:01:01Z","action":"Buy","qty":2,"price":6858.25}'
+)
+_TOKENS = (
+    b'{"access_token":"a","refresh_token":"r","expires_in":1200,"token_type":"Bearer"}',
+    b'{"accessToken":"a","mdAccessToken":"m","expirationTime":"2026-01-05T16:30:00Z","userId":7,"hasLive":true}',
+    b'{"p-ticket":"t","p-time":15,"p-captcha":false}',
+    b'{"errorText":"Two-factor authentication is required"}',
+)
+_NEUTRAL = (
+    b'{"type":"filled","fill":{"id":"1","broker":"paper","account":"SIM","symbol":"ESH26","side":"buy","quantity":"1",'
+    b'"price":"5","time_ns":7,"order_key":null,"broker_order_id":null,"fee":"0","fee_currency":"","liquidity":"unknown",'
+    b'"session":null}}'
+)
+
 CODECS: Mapping[str, Codec] = {
     "tradestation-quotes": Codec(_tradestation_quotes(), _TS, (_QUOTE,)),
     "tradestation-orders": Codec(_tradestation_orders, _TS, (_ORDER,)),
     "tradestation-bars": Codec(_tradestation_bars, _TS, (_BAR,)),
+    "tradestation-documents": Codec(_tradestation_documents, _TS, (_ORDER, _BAR)),
+    "tradestation-accounts": Codec(_tradestation_accounts, _TS, (_BALANCES,)),
+    "tradestation-answers": Codec(
+        _tradestation_answers,
+        _TS,
+        (b'{"Orders":[{"OrderID":"1","Message":"Sent"}]}', b'{"OrderID":"1","Error":"FAILED"}'),
+    ),
+    "tradovate-answers": Codec(
+        _tradovate_answers, _TO, (b'{"orderId":1,"oso1Id":2}', b'{"failureReason":"TooLate","violations":[{}]}')
+    ),
+    "tradovate-charts": Codec(_tradovate_charts, _TO, (_CHART,)),
+    "tradovate-orders": Codec(_tradovate_orders, _TO, (_ROWS,)),
+    "tokens": Codec(_tokens, (), _TOKENS),
+    "neutral-model": Codec(_neutral, (InvalidJson,), (_NEUTRAL,)),
     "tradovate-frames": Codec(
         _tradovate_frames, _TO, (b"o", b"h", b'c[3000,"Go away!"]', b'a[{"s":200,"i":2,"d":{}}]', _MD)
     ),
