@@ -69,6 +69,8 @@ class OrderMemory:
         watch = self._watches.get(order_id)
         if watch is None:
             watch = self._watches[order_id] = _Watch(whole=True)
+        elif not watch.known.quantity:
+            watch.whole = True  # it was seen before the answer came, and nothing of it was done by then
         watch.key = key
         self._ids[key] = order_id
 

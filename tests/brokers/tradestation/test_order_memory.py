@@ -102,6 +102,14 @@ def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
     assert (memory.id_of("key"), memory.key_of("1")) == ("1", "key")
 
 
+def test_an_order_of_ours_whose_first_sight_overtook_the_reply_is_watched_from_its_beginning_too() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(0, None, opened_ns=OLD), OLD)
+    memory.expect("1", "key")
+    (fill,) = events(memory.take(sight(4, opened_ns=OLD), OLD), Filled)
+    assert (fill.fill.quantity, fill.fill.order_key) == (4, "key")
+
+
 def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
     memory = OrderMemory(0)
     news, _ = memory.take(sight(3), NOW)
