@@ -30,7 +30,7 @@ from brokers.tradestation import wire as tradestation
 from brokers.tradestation import wire_accounts as accounts
 from brokers.tradestation.symbols import Names, tradestation_symbols
 from brokers.tradestation.wire_market import QuoteMerger, bars_of
-from brokers.tradestation.wire_orders import seen_of
+from brokers.tradestation.wire_orders import Foreign, seen_of
 from brokers.tradovate import answers as tradovate_answers
 from brokers.tradovate import wire as tradovate
 from brokers.tradovate import wire_entities as entities
@@ -182,7 +182,7 @@ def _thinkorswim_frames(data: bytes) -> object:
     return [board.take(batch, NOW_NS) for batch in thinkorswim.decode_frame(data).data or ()]
 
 
-_TS = (tradestation.BadPayload, BrokerError, SymbolError)
+_TS = (tradestation.BadPayload, BrokerError, Foreign, SymbolError)
 _TO = (tradovate.BadPayload,)
 _SW = (thinkorswim.Malformed,)
 _BAR = (
@@ -198,6 +198,7 @@ _ORDER = (
     b'"OpenedDateTime":"2026-01-05T15:01:00Z","FilledPrice":"6858","Legs":[{"Symbol":"ESH26","BuyOrSell":"Buy",'
     b'"QuantityOrdered":"2","ExecQuantity":"2","QuantityRemaining":"0","ExecutionPrice":"6858"}]}'
 )
+_FOREIGN = _ORDER.replace(b'"Symbol":"ESH26"', b'"Symbol":"ESH+6"')
 _MD = (
     b'a[{"e":"md","d":{"quotes":[{"timestamp":"2025-12-01T14:30:05.100Z","contractId":1,"entries":{"Bid":'
     b'{"price":6858.25,"size":3},"Offer":{"price":6858.5,"size":4},"Trade":{"price":6858.5,"size":1},'
@@ -239,7 +240,7 @@ _NEUTRAL = (
 
 CODECS: Mapping[str, Codec] = {
     "tradestation-quotes": Codec(_tradestation_quotes(), _TS, (_QUOTE,)),
-    "tradestation-orders": Codec(_tradestation_orders, _TS, (_ORDER,)),
+    "tradestation-orders": Codec(_tradestation_orders, _TS, (_ORDER, _FOREIGN)),
     "tradestation-bars": Codec(_tradestation_bars, _TS, (_BAR,)),
     "tradestation-documents": Codec(_tradestation_documents, _TS, (_ORDER, _BAR)),
     "tradestation-accounts": Codec(_tradestation_accounts, _TS, (_BALANCES,)),
@@ -271,6 +272,9 @@ CODECS: Mapping[str, Codec] = {
     ),
     "thinkorswim-facts": Codec(thinkorswim_rest.decode_facts, _SW, (b'{"AMD":{"quote":{}}}',)),
 }
+
+REFUSED = (_FOREIGN, b'{"streamerInfo":[]}')
+"""Good words that are refused all the same: they are about what nobody trades, or hold too little."""
 
 
 def survives(codec: Codec, data: bytes) -> object:
