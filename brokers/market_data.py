@@ -60,29 +60,35 @@ class _Stream:
 
 
 class _Waiting:
-    """Events not heard yet; a quote takes the place of its symbol's waiting one, all others stand by themselves."""
+    """Events not heard yet; a quote takes the place of its symbol's waiting one, all others stand by themselves.
 
-    __slots__ = ("_events", "_places")
+    `ring` has them taken, and returns whether that is under way; `missed` are those for which there was no room.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_events", "_places", "_ring", "_rung", "missed")
+
+    def __init__(self, ring: Callable[[], bool]) -> None:
+        self.missed = 0
+        self._ring = ring
+        self._rung = False
         self._events: list[MarketEvent | LinkNews] = []
         self._places: dict[str, int] = {}  # of the waiting quotes, by their symbols
 
-    def add(self, event: MarketEvent | LinkNews) -> bool:
-        """Takes in an event; False, and nothing else, when there is no room for it."""
+    def add(self, event: MarketEvent | LinkNews) -> None:
+        """Takes in an event."""
         events = self._events
-        if isinstance(event, Quote):
-            place = self._places.setdefault(event.symbol, len(events))
-            if place < len(events):
-                events[place] = event
-                return True
-        if len(events) >= MOST_WAITING:
-            return False
-        events.append(event)
-        return True
+        if type(event) is Quote and (place := self._places.setdefault(event.symbol, len(events))) < len(events):
+            events[place] = event
+        elif len(events) < MOST_WAITING:
+            events.append(event)
+        else:
+            self.missed += 1
+        if not self._rung:
+            self._rung = self._ring()
 
     def take(self) -> Sequence[MarketEvent | LinkNews]:
         """All that waits, oldest first."""
+        self._rung = False
         taken, self._events = self._events, []
         self._places.clear()
         return taken
@@ -99,20 +105,20 @@ class MarketDataSource(Actor):
         self.streams: dict[str, _Stream] = {}
         self.up = True
         self.link_text = ""
-        self.missed = 0
         self.channel = ""
-        self._waiting = _Waiting()
-        self._called = False  # a message is on its way that has the waiting events heard
+        self._waiting = _Waiting(self._call)
         self._leave: Callable[[], None] | None = None
+        self._publish: Callable[[tuple[str, ...], object], object]
 
     async def on_start(self) -> None:
         """Begins to listen; of several sources of one broker each has a channel of its own, or all hear all."""
+        self._publish = self.runtime.topics.publish
         first = ("market", self.connection.name)
         if self.runtime.registry.whereis(first) is None:
             self.register(first)
         else:
             self.channel = self.path
-        self._leave = self.feed.listen(self._offer)
+        self._leave = self.feed.listen(self._waiting.add)
 
     async def on_stop(self, reason: Reason) -> None:
         """Lets go of the streams; a broker that cannot be told forgets them with the connection."""
@@ -125,13 +131,12 @@ class MarketDataSource(Actor):
                 for interval in +stream.bars:
                     await self.feed.unsubscribe_bars(symbol, interval)
 
-    def _offer(self, event: MarketEvent | LinkNews) -> None:
-        if not self._waiting.add(event):
-            self.missed += 1
-        if not self._called:
-            with contextlib.suppress(MailboxFull):  # the events wait on, and the next one calls again
-                self.ref.cast(MarketDataSource.hear_waiting)
-                self._called = True
+    def _call(self) -> bool:
+        try:
+            self.ref.cast(MarketDataSource.hear_waiting)
+        except MailboxFull:
+            return False  # the events wait on, and the next one calls again
+        return True
 
     def on_channel(self) -> str:
         """On which channel of the market's topics this source publishes: none, where it is its broker's first."""
@@ -185,7 +190,6 @@ class MarketDataSource(Actor):
 
     async def hear_waiting(self) -> None:
         """Hears all that came since, and lets others take their turns in between."""
-        self._called = False
         events = self._waiting.take()
         for first in range(0, len(events), _TURN):
             if first:
@@ -203,11 +207,11 @@ class MarketDataSource(Actor):
             return
         stream.events += 1
         stream.last_ns = event.time_ns
-        if isinstance(event, Quote):
+        if type(event) is Quote:
             stream.quote = event
-        elif isinstance(event, Trade):
+        elif type(event) is Trade:
             stream.trade = event
-        self.runtime.topics.publish(stream.topic, event)
+        self._publish(stream.topic, event)
 
     def latest_quote(self, symbol: str) -> Quote | None:
         """The newest quote of a subscribed symbol, or None."""
@@ -235,5 +239,5 @@ class MarketDataSource(Actor):
                 )
                 for symbol, stream in self.streams.items()
             ),
-            self.missed,
+            self._waiting.missed,
         )

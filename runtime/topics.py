@@ -30,17 +30,19 @@ class Subscription(Generic[T]):
         if not is_count(capacity) or capacity < 1:
             raise InvalidSpec("Subscription.capacity", capacity, "a whole number of at least 1")
         self._waiting: deque[T] = deque(maxlen=capacity)
+        self._capacity = capacity
         self._task: Task | None = None
         self._received = 0
         self.missed = 0
 
     def offer(self, message: T) -> None:
         """Adds a message; never waits."""
-        if len(self._waiting) == self._waiting.maxlen:
+        waiting = self._waiting
+        if len(waiting) == self._capacity:
             self.missed += 1
-        self._waiting.append(message)
-        task, self._task = self._task, None
-        if task is not None:
+        waiting.append(message)
+        if self._task is not None:
+            task, self._task = self._task, None
             reschedule(task)
 
     def take(self) -> list[T]:
@@ -82,30 +84,33 @@ class Topics:
     """Named streams of messages within one runtime."""
 
     def __init__(self) -> None:
-        self._subscribers: dict[Hashable, dict[Callable[[object], None], None]] = {}
+        self._offers: dict[Hashable, tuple[Callable[[object], None], ...]] = {}  # never changed, but replaced
 
     def publish(self, topic: Hashable, message: object) -> int:
         """Hands the message to every subscriber of this moment; returns how many there were."""
-        subscribers = tuple(self._subscribers.get(topic, ()))
-        for offer in subscribers:
+        offers = self._offers.get(topic, ())
+        for offer in offers:
             offer(message)
-        return len(subscribers)
+        return len(offers)
 
     def attach(self, topic: Hashable, offer: Callable[[object], None]) -> Callable[[], None]:
         """Calls offer, which must not wait or raise, for each message; the returned function ends that."""
-
-        def entry(message: object) -> None:
-            offer(message)
-
-        self._subscribers.setdefault(topic, {})[entry] = None
+        self._offers[topic] = (*self._offers.get(topic, ()), offer)
+        attached = [offer]
 
         def leave() -> None:
-            subscribers = self._subscribers.get(topic, {})
-            subscribers.pop(entry, None)
-            if not subscribers:
-                self._subscribers.pop(topic, None)
+            if attached:
+                self._detach(topic, attached.pop())
 
         return leave
+
+    def _detach(self, topic: Hashable, offer: Callable[[object], None]) -> None:
+        offers = list(self._offers[topic])
+        offers.remove(offer)  # of those that are equal any: all do the same
+        if offers:
+            self._offers[topic] = tuple(offers)
+        else:
+            del self._offers[topic]
 
     @contextmanager
     def subscribe(self, topic: Hashable, capacity: int = 1_000) -> Iterator[Subscription[object]]:
@@ -119,4 +124,4 @@ class Topics:
 
     def statistics(self) -> dict[Hashable, int]:
         """Subscribers by topic."""
-        return {topic: len(subscribers) for topic, subscribers in self._subscribers.items()}
+        return {topic: len(offers) for topic, offers in self._offers.items()}

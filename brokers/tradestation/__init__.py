@@ -28,12 +28,12 @@ from brokers.instruments import Kind
 from brokers.listing import BrokerPlan
 from brokers.market import MarketStatus
 from brokers.model import GroupKind, OrderType, TimeInForce
+from brokers.news_hub import Quarantined
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradestation.answers import SIGNS
 from brokers.tradestation.bar_stream import BarStream
 from brokers.tradestation.house import House
-from brokers.tradestation.hub import Quarantined
 from brokers.tradestation.order_lists import SHARED_NS
 from brokers.tradestation.settings import BROKER, QUOTAS, TradeStationSettings
 from brokers.tradestation.streams import OrderStream, PositionStream, QuoteStream

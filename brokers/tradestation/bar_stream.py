@@ -5,6 +5,7 @@ from functools import partial
 
 from brokers.market import Bar
 from brokers.tradestation.bar_tail import REREAD, BarTail
+from brokers.tradestation.lines import one_by_one
 from brokers.tradestation.streams import Parts
 from brokers.tradestation.wire import BadPayload
 from brokers.tradestation.wire_market import MOST_BARS, bar_stream_target
@@ -48,7 +49,7 @@ class BarStream(Actor):
 
         while True:
             await reconnect.turn()
-            why = await lines.read("barcharts", self._target(tail), opened, partial(self._take, tail))
+            why = await lines.read("barcharts", self._target(tail), opened, one_by_one(partial(self._take, tail)))
             if why is not REREAD:
                 self._down(tail, why)
 

@@ -1,138 +1,18 @@
-"""Who hears the news of a login, and what is said of its streams; it outlives a crash of the actors that feed it."""
+"""The news of a TradeStation login, the bars that are wanted of it, and what is halted."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
 
-import attrs
-
-from brokers.gateway import Leave, LinkNews, News, OrderNews
-from brokers.market import Interval, MarketEvent
+from brokers.market import Interval
+from brokers.news_hub import NewsHub
 from brokers.tradestation.bar_tail import BarTail
 from brokers.tradestation.order_memory import OrderMemory
 from brokers.tradestation.settings import BROKER
 
-MOST_HELD: Final = 10_000  # pieces of news that wait for the answer to an order
 
-Hear = Callable[[News], None]
-Watch = Callable[[MarketEvent | LinkNews], None]
-
-
-@attrs.frozen
-class Quarantined:
-    """Something that the broker said was put aside; a person should look at the broker's own screen."""
-
-    broker: str
-    what: str
-    text: str
-
-
-class Hub:
-    """Listeners by account, watchers of the market with the symbols and bars they want, and the state of all links.
-
-    While an order of an account is being placed, news of ids that nobody knows yet wait for the answer, which may
-    name them: a fill can overtake the reply to its order.
-    """
+class Hub(NewsHub):
+    """What the streams of a login share."""
 
     def __init__(self, memory: OrderMemory, tell: Callable[[object], None]) -> None:
-        self.wanted: Counter[str] = Counter()
+        super().__init__(BROKER, memory.keyed, tell)
         self.bars: dict[tuple[str, Interval], BarTail] = {}
         self.halted: set[str] = set()
-        self.quarantined = 0
-        self._memory = memory
-        self._tell = tell
-        self._listeners: dict[str, dict[Hear, None]] = {}
-        self._watchers: dict[Watch, None] = {}
-        self._placing: Counter[str] = Counter()
-        self._held: list[OrderNews] = []
-        self._said: set[str] = set()
-        self._orders_down: LinkNews | None = None
-        self._market_down: dict[str, LinkNews] = {}
-
-    def listen(self, account: str, hear: Hear) -> Leave:
-        """Hands an account's news to hear, first of all that its stream is down, if it is."""
-        listeners = self._listeners.setdefault(account, {})
-        listeners[hear] = None
-        if self._orders_down is not None:
-            hear(self._orders_down)
-
-        def leave() -> None:
-            listeners.pop(hear, None)
-
-        return leave
-
-    def watch(self, watch: Watch) -> Leave:
-        """Hands market events to watch, first of all which streams are down, if any is."""
-        self._watchers[watch] = None
-        for news in self._market_down.values():
-            watch(news)
-
-        def leave() -> None:
-            self._watchers.pop(watch, None)
-
-        return leave
-
-    # News of orders.
-
-    def tell_orders(self, news: Iterable[OrderNews]) -> None:
-        """Hands on what happened to orders, or keeps it until the order that is being placed has its id."""
-        for one in news:
-            if one.key is None and self._placing[one.account] and len(self._held) < MOST_HELD:
-                self._held.append(one)
-            else:
-                self.tell(one.account, one)
-
-    def tell(self, account: str, news: News) -> None:
-        """Hands news to all who listen to the account."""
-        for hear in tuple(self._listeners.get(account, ())):
-            hear(news)
-
-    @contextmanager
-    def placing(self, account: str) -> Iterator[None]:
-        """Holds news of unknown orders back for as long as the block takes."""
-        self._placing[account] += 1
-        try:
-            yield
-        finally:
-            self._placing[account] -= 1
-            if not self._placing[account]:
-                self._release(account)
-
-    def _release(self, account: str) -> None:
-        held, self._held = self._held, []
-        for one in held:
-            if one.account != account:
-                self._held.append(one)
-            else:
-                self.tell(account, self._memory.keyed(one))
-
-    # Links.
-
-    def orders_link(self, news: LinkNews) -> None:
-        """The stream of orders went down or came up."""
-        self._orders_down = None if news.up else news
-        for account in tuple(self._listeners):
-            self.tell(account, news)
-
-    def market_link(self, news: LinkNews, part: str = "quotes") -> None:
-        """A stream of the market went down or came up; the link is up when no stream is down."""
-        self._market_down.pop(part, None)
-        if not news.up:
-            self._market_down[part] = news
-        if not (news.up and self._market_down):
-            self.show(news)
-
-    def show(self, event: MarketEvent | LinkNews) -> None:
-        """Hands an event to all who watch the market."""
-        for watch in tuple(self._watchers):
-            watch(event)
-
-    # What was put aside.
-
-    def put_aside(self, what: str, text: str) -> None:
-        """Counts it, and tells each kind of thing once."""
-        self.quarantined += 1
-        if what not in self._said and len(self._said) < MOST_HELD:
-            self._said.add(what)
-            self._tell(Quarantined(BROKER, what, text))

@@ -1,7 +1,7 @@
 """A stream of JSON lines over HTTP: opened with a fresh token, watched for silence, reopened with back-off."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -22,8 +22,21 @@ SILENCE_SECONDS: Final = 10.0  # two heartbeats
 ENDED: Final = "the broker ended the stream"
 GOODBYE: Final = "the broker is about to shut this stream down"
 
-Take = Callable[[bytes], str | None]
-"""Takes one line; returns why the stream must be opened anew, else None."""
+Take = Callable[[Sequence[bytes]], str | None]
+"""Takes the lines of one piece, none of them empty; returns why the stream must be opened anew, else None."""
+
+
+def one_by_one(take: Callable[[bytes], str | None]) -> Take:
+    """Takes line after line, until one is the last."""
+
+    def take_all(lines: Sequence[bytes]) -> str | None:
+        for line in lines:
+            end = take(line)
+            if end is not None:
+                return end
+        return None
+
+    return take_all
 
 
 @attrs.frozen(eq=False)
@@ -65,11 +78,10 @@ class Lines:
 
 
 async def _taken(stream: HttpStream, take: Take) -> str:
-    async for line in stream.lines():
-        if line and not line.isspace():
-            end = take(line)
-            if end is not None:
-                return end
+    async for lines in stream.lines():
+        end = take([line for line in lines if line and not line.isspace()])
+        if end is not None:
+            return end
     return ENDED
 
 

@@ -1,6 +1,6 @@
 """The stream actors of one login: its orders, its positions, and the quotes of all who want them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -9,7 +9,7 @@ import attrs
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, LinkNews
 from brokers.tradestation.hub import Hub
-from brokers.tradestation.lines import Lines, ending
+from brokers.tradestation.lines import Lines, ending, one_by_one
 from brokers.tradestation.order_memory import OrderMemory
 from brokers.tradestation.orders import TradeStationOrders
 from brokers.tradestation.symbols import Names
@@ -66,7 +66,7 @@ class OrderStream(Actor):
         target = f"/v3/brokerage/stream/accounts/{','.join(parts.accounts)}/orders"
         while True:
             await reconnect.turn()
-            why = await parts.lines.read("order-streams", target, reconnect.connected, self._take)
+            why = await parts.lines.read("order-streams", target, reconnect.connected, one_by_one(self._take))
             parts.hub.orders_link(parts.link(up=False, text=why))
 
     def _take(self, line: bytes) -> str | None:
@@ -112,7 +112,7 @@ class PositionStream(Actor):
         while True:
             await reconnect.turn()
             self.owners.clear()
-            await parts.lines.read("position-streams", target, reconnect.connected, self._take)
+            await parts.lines.read("position-streams", target, reconnect.connected, one_by_one(self._take))
 
     def _take(self, line: bytes) -> str | None:
         try:
@@ -221,7 +221,7 @@ class QuoteStream(Actor):
             parts.hub.market_link(parts.link(up=True, text="the stream of quotes is up"))
 
         # The broker's name may be echoed in another case.
-        folded = {name.casefold(): merger for name, merger in mergers.items()}
+        folded = mergers | {name.casefold(): merger for name, merger in mergers.items()}
         if run.before is None:
             await reconnect.turn()
         while not run.retired:
@@ -234,22 +234,24 @@ class QuoteStream(Actor):
         names = self.parts.names
         return {names.broker(symbol): QuoteMerger(symbol, names) for symbol in run.symbols}
 
-    def _take(self, mergers: dict[str, QuoteMerger], line: bytes) -> str | None:
-        try:
-            found = decode(QuoteLine, line, MAX_LINE)
-            merger = mergers.get(found.symbol.casefold())
-            if found.error:
-                return self._fault(found)
-            if merger is None:
-                return None  # a heartbeat
-            for event in merger.merge(found, self.parts.lines.clock.wall_ns()):
-                if not merger.delayed or self.parts.delayed_data:
-                    self.parts.hub.show(event)
-        except BadPayload as bad:
-            self.parts.hub.put_aside(f"quote line: {bad.what}", str(bad))
-            return None
-        if found.market_flags is not None:
-            self._flagged(merger)
+    def _take(self, mergers: dict[str, QuoteMerger], lines: Sequence[bytes]) -> str | None:
+        hub, now_ns, with_delayed = self.parts.hub, self.parts.lines.clock.wall_ns(), self.parts.delayed_data
+        for line in lines:
+            try:
+                found = decode(QuoteLine, line, MAX_LINE)
+                merger = mergers.get(found.symbol) or mergers.get(found.symbol.casefold())
+                if found.error and (end := self._fault(found)) is not None:
+                    return end
+                if found.error or merger is None:
+                    continue  # a heartbeat, or what is told of one symbol alone
+                events = merger.merge(found, now_ns)
+                if found.market_flags is not None:
+                    self._flagged(merger)
+                if with_delayed or not merger.delayed:
+                    for event in events:
+                        hub.show(event)
+            except BadPayload as bad:
+                hub.put_aside(f"quote line: {bad.what}", str(bad))
         return None
 
     def _flagged(self, merger: QuoteMerger) -> None:

@@ -6,7 +6,7 @@ BadPayload, whatever the bytes are: broken JSON, deep nesting, NaN, or a negativ
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -275,9 +275,7 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {}
 
 
 def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    found = _DECODERS.get(kind)
-    if found is None:
-        found = _DECODERS[kind] = decoder(kind)
+    found = _DECODERS[kind] = decoder(kind)
     return found
 
 
@@ -286,9 +284,10 @@ def decode(kind: type[T], data: bytes, limit: int = MAX_DOCUMENT) -> T:
     if len(data) > limit:
         raise BadPayload(kind.__name__, f"at most {limit} bytes", len(data))
     try:
-        return cast("T", _decoder(kind).decode(data))
+        found: T = (_DECODERS.get(kind) or _decoder(kind)).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadPayload(f"{kind.__name__} ({str(error)[:_SHOWN]})", "a whole object of this kind", data) from None
+    return found
 
 
 def quantity(value: Decimal | None, what: str) -> Decimal:

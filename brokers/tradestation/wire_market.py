@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from brokers.errors import Code, Unsupported
-from brokers.figures import FIGURES, Figure, figure, size
+from brokers.figures import FIGURES, Figure, figure, plausible, size
 from brokers.instruments import EXACT, Instrument
 from brokers.market import Bar, BarUnit, Interval, Quote, Trade, quoted, traded
 from brokers.tradestation.settings import BROKER
@@ -55,7 +55,7 @@ class QuoteMerger:
         ask_size = self._ask_size if told_ask_size is None else _size(told_ask_size)
         last = self._last if line.last is None else self._price(line.last)
         before = self._volume
-        volume = before if line.volume is None else _size(line.volume)
+        volume = before if line.volume is None else _total(line.volume)
         events: tuple[Quote | Trade, ...] = ()
         if not (told_bid is told_ask is told_bid_size is told_ask_size is None):
             shown_bid, shown_ask = bid if bid or bid_size else None, ask if ask or ask_size else None
@@ -63,7 +63,8 @@ class QuoteMerger:
         if volume is not before and before is not None and volume is not None and last is not None:
             rise = volume - before
             if rise > 0:
-                events += (traded(self.symbol, last, rise, _traded_ns(line, now_ns)),)
+                traded_ns = time_ns(line.trade_time, "TradeTime") if line.trade_time else now_ns
+                events += (traded(self.symbol, last, rise, traded_ns),)
         self._bid, self._ask, self._bid_size, self._ask_size = bid, ask, bid_size, ask_size
         self._last, self._volume = last, volume
         if line.market_flags is not None:
@@ -84,8 +85,10 @@ def _size(told: Figure) -> Decimal:
     return number
 
 
-def _traded_ns(line: QuoteLine, now_ns: int) -> int:
-    return time_ns(line.trade_time, "TradeTime") if line.trade_time else now_ns
+def _total(told: Decimal) -> Decimal:
+    if plausible(told) and told >= 0:
+        return told
+    raise BadPayload("quote", "a volume of zero or more", told)
 
 
 # Bars.

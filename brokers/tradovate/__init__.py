@@ -31,11 +31,11 @@ from brokers.keys import BASE62
 from brokers.listing import BrokerPlan
 from brokers.market import MarketStatus
 from brokers.model import GroupKind, OrderType, TimeInForce
+from brokers.news_hub import Quarantined
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradovate.answers import SIGNS
 from brokers.tradovate.bar_stream import BarStream
-from brokers.tradovate.gate import Quarantined
 from brokers.tradovate.house import House
 from brokers.tradovate.market_stream import MarketStream
 from brokers.tradovate.order_lists import SHARED_NS

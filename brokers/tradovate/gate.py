@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Final
 
-import attrs
 import msgspec
 
 from brokers.errors import BrokerError, Code, broker_error
@@ -18,6 +17,7 @@ from brokers.guards.bulkhead import Pool
 from brokers.guards.host import Host
 from brokers.guards.operation import Charge, Kind, Operation, Pause, Priority
 from brokers.guards.timeline import SECOND_NS
+from brokers.news_hub import Quarantined
 from brokers.tradovate.settings import BROKER
 from brokers.tradovate.wire import BadPayload, Payload, decode
 from runtime.wire.http_messages import HttpResponse
@@ -31,15 +31,6 @@ _LONGEST_PENALTY: Final = 86_400
 _LOCKED_NS: Final = 60 * SECOND_NS
 _MARK: Final = b'"p-ticket"'
 _LOOK: Final = 1_000  # a penalty is short, a list of rows is not
-
-
-@attrs.frozen
-class Quarantined:
-    """Something that the broker said was put aside; a person should look at the broker's own screen."""
-
-    broker: str
-    what: str
-    text: str
 
 
 class Penalty(Payload, frozen=True):

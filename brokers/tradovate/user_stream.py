@@ -69,7 +69,7 @@ class UserStream(Stream):
     def tell_link(self, news: LinkNews) -> None:
         """All accounts hear of it: after an up they ask for what was missed."""
         self.records.orders.link_up = news.up
-        self.parts.hub.user_link(news)
+        self.parts.hub.orders_link(news)
 
     # The synchronisation.
 

@@ -61,6 +61,11 @@ class Attempt:
             body=request.body,
         )
 
+    @property
+    def recorded(self) -> bool:
+        """Whether anybody keeps a record."""
+        return self._recorder is not None
+
     async def within(self, seconds: float, late: Fault, work: Callable[[], Awaitable[T]]) -> T:
         """Does a part of the exchange; raises HttpFailure, with the fault `late` when the time runs out."""
         if self._closed:

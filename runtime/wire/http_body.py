@@ -74,16 +74,21 @@ class LineSplitter:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._too_long = f"a line of more than {limit} bytes"
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are complete now; raises TooLarge, with the lines before the long one lost."""
-        self._rest += data
-        *lines, rest = bytes(self._rest).split(b"\n") if b"\n" in data else (self._rest,)
+        if b"\n" not in data:
+            self._rest += data
+            if len(self._rest) > self._limit:
+                raise TooLarge(self._too_long)
+            return []
+        *lines, rest = (bytes(self._rest) + data if self._rest else data).split(b"\n")
         self._rest = bytearray(rest)
-        if max(map(len, (*lines, rest))) > self._limit:
-            raise TooLarge(f"a line of more than {self._limit} bytes")
-        return [line.removesuffix(b"\r") for line in lines]
+        if len(data) + len(lines[0]) > self._limit and max(map(len, (*lines, rest))) > self._limit:
+            raise TooLarge(self._too_long)
+        return [line.removesuffix(b"\r") for line in lines] if b"\r" in data or lines[0].endswith(b"\r") else lines
 
     def finish(self) -> bytes | None:
         """The last line when nothing ended it, None when there is none, or none any more."""

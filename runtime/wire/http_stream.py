@@ -1,6 +1,5 @@
 """The body of an answer: inflated in bounded pieces, whole or as a stream of lines, and cut off cleanly."""
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -76,15 +75,17 @@ class HttpStream:
         self._gap = gap
         self._max_body = settings.max_body
         self._splitter = LineSplitter(settings.max_line)
-        self._lines: deque[bytes] = deque()
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The pieces as they arrive; raises HttpFailure."""
         return _Pull(self._next_chunk)
 
-    def lines(self) -> AsyncIterator[bytes]:
-        """The lines as they arrive, empty ones too, without their ends; raises HttpFailure."""
-        return _Pull(self._next_line)
+    def lines(self) -> AsyncIterator[list[bytes]]:
+        """The lines as they arrive, those that end in one piece together; raises HttpFailure.
+
+        Empty ones are among them, and none has its end.
+        """
+        return _Pull(self._next_lines)
 
     async def complete(self) -> HttpResponse:
         """The answer with the rest of its body, for one that turned out to be short; raises HttpFailure."""
@@ -98,34 +99,34 @@ class HttpStream:
             self._attempt.received(piece)
         return piece
 
-    async def _next_line(self) -> bytes | None:
-        while not self._lines and await self._within_gap(self._read_lines):
-            pass
-        line = self._lines.popleft() if self._lines else None
-        if line is not None:
-            self._attempt.received(line)
-        return line
+    async def _next_lines(self) -> list[bytes] | None:
+        lines: list[bytes] | None = []
+        while lines == []:
+            lines = await self._within_gap(self._read_lines)
+        if self._attempt.recorded:
+            for line in lines or ():
+                self._attempt.received(line)
+        return lines
 
-    async def _read_lines(self) -> bool:
-        """Reads a piece and cuts it into lines; returns False after the last."""
+    async def _read_lines(self) -> list[bytes] | None:
+        """The lines that end in the next piece, or the last one if nothing ended it; None after that."""
         piece = await self._pieces.next()
         if piece is not None:
-            self._lines += self._splitter.feed(piece)
-        elif last := self._splitter.finish():
-            self._lines.append(last)
-        return piece is not None
+            return self._splitter.feed(piece)
+        last = self._splitter.finish()
+        return [last] if last else None
 
     async def _within_gap(self, work: Callable[[], Awaitable[T]]) -> T:
         return await self._attempt.within(self._gap, Fault.SILENT, work)
 
 
-class _Pull(AsyncIterator[bytes]):
+class _Pull(AsyncIterator[T]):
     """Iterates by asking until there is nothing more; unlike a generator it leaves nothing behind."""
 
-    def __init__(self, pull: Callable[[], Awaitable[bytes | None]]) -> None:
+    def __init__(self, pull: Callable[[], Awaitable[T | None]]) -> None:
         self._pull = pull
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> T:
         item = await self._pull()
         if item is None:
             raise StopAsyncIteration

@@ -63,7 +63,9 @@ def test_F39_what_no_market_shows_is_no_figure(text: str) -> None:
     assert size(told(text)) is None
 
 
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "sNaN", "1e16", "0E-5000", "0E+60", "1e-41", "1." + "0" * 5000, "1e999999"])
+@pytest.mark.parametrize(
+    "text", ["NaN", "-Infinity", "sNaN", "1e16", "0E-5000", "0E+60", "1e-41", "1." + "0" * 5000, "1e999999"]
+)
 def test_a_number_that_cannot_be_is_not_plausible_and_no_figure(text: str) -> None:
     assert not plausible(Decimal(text))
     assert figure(Decimal(text)) is None

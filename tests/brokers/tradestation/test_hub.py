@@ -4,9 +4,10 @@ from decimal import Decimal
 
 from brokers.gateway import LinkNews, News, OrderNews
 from brokers.model import Order, OrderState, OrderType
+from brokers.news_hub import Quarantined
 from brokers.order_events import Filled
 from brokers.sides import Side
-from brokers.tradestation.hub import Hub, Quarantined
+from brokers.tradestation.hub import Hub
 from brokers.tradestation.order_memory import MARGIN_NS, OrderMemory
 from brokers.tradestation.wire_orders import Seen
 

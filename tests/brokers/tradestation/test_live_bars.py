@@ -8,10 +8,10 @@ import trio
 from brokers.errors import BrokerError, Code
 from brokers.gateway import LinkNews
 from brokers.market import Bar, Interval
+from brokers.news_hub import Quarantined
 from brokers.tokens.token_store import TokenStore
 from brokers.tradestation.bar_stream import BarStream
 from brokers.tradestation.feed import MOST_BAR_STREAMS
-from brokers.tradestation.hub import Quarantined
 from tests.brokers.tradestation.kit import ES, LOGIN, Desk, played, until
 
 MINUTE, FIVE = Interval.parse("1m"), Interval.parse("5m")

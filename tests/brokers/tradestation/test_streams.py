@@ -11,10 +11,10 @@ from brokers.gateway import LinkNews
 from brokers.guards.errors import GuardRefused
 from brokers.market import Interval, Quote, Trade
 from brokers.model import OrderState
+from brokers.news_hub import Quarantined
 from brokers.order_events import Filled
 from brokers.outcome import Accepted, NotSent, Unknown
 from brokers.tokens.token_store import TokenStore
-from brokers.tradestation.hub import Quarantined
 from tests.brokers.tradestation.kit import ES, FUTURES, LOGIN, Desk, played, reported, until
 
 MINUTE_NS = 60 * 10**9

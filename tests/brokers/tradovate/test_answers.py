@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from brokers.errors import Code
 from brokers.guards.host import Host
 from brokers.guards.operation import Priority
+from brokers.news_hub import Quarantined
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown, classify
 from brokers.tradovate import CAPABILITY
 from brokers.tradovate.answers import REASONS, SIGNS, placement, receipt
-from brokers.tradovate.gate import HOUR_NS, Gate, Penalty, Quarantined, penalty_in
+from brokers.tradovate.gate import HOUR_NS, Gate, Penalty, penalty_in
 from brokers.tradovate.settings import BROKER, REQUESTS
 from runtime.simulation import SimulatedClock
 from runtime.wire.http_messages import HttpResponse

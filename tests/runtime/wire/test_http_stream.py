@@ -36,8 +36,8 @@ def beating(*pauses: float) -> Callable[[trio.abc.Stream, Arrival], Awaitable[No
 
 async def follow(box: Box, seen: list[bytes], gap: float = 10, then: Callable[[], None] = lambda: None) -> None:
     async with box.client.stream(WATCH, gap=gap) as stream:
-        async for line in stream.lines():
-            seen.append(line)
+        async for lines in stream.lines():
+            seen.extend(lines)
             then()
 
 
@@ -51,7 +51,7 @@ async def test_lines_arrive_one_by_one_and_the_connection_is_used_again(autojump
     async with http_box(beating(1, 2, 3)) as box:
         async with box.client.stream(WATCH, gap=10) as stream:
             assert stream.head.status == 200
-            seen = [(trio.current_time(), line) async for line in stream.lines()]
+            seen = [(trio.current_time(), line) async for lines in stream.lines() for line in lines]
         assert seen == [(1, b'{"Heartbeat":0}'), (3, b'{"Heartbeat":1}'), (6, b'{"Heartbeat":2}')]
         assert len(await lines_of(box)) == 3
         assert box.peer.connections == 1
