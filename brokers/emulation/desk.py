@@ -1,7 +1,7 @@
 """The exchange behind an emulator: the paper exchange and a synthetic market, both moved along by the world's clock."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -17,7 +17,7 @@ from brokers.matching.events import Accepted, Canceled, Expired, Rejected, Trade
 from brokers.model import Change, Fill, Order, OrderGroup
 from brokers.paper.exchange import Cascade, PaperExchange
 from brokers.paper.settings import PaperSettings
-from brokers.paper.source import SyntheticSource
+from brokers.paper.source import ReplaySource, SyntheticSource
 
 BATCH = 256  # market events between two checkpoints when many are due at once
 
@@ -36,10 +36,15 @@ class Desk:
         chance: random.Random,
         timeline: Timeline,
         log: EventLog,
+        recording: Sequence[MarketEvent] = (),
     ) -> None:
         now = timeline.now_ns()
         self.catalogue = catalogue
-        self.source = SyntheticSource(catalogue, settings.symbols, settings.seed, now)
+        self.source = (
+            ReplaySource(catalogue, recording, now)
+            if recording
+            else SyntheticSource(catalogue, settings.symbols, settings.seed, now)
+        )
         self.exchange = PaperExchange(settings, self.source.instruments, chance, now)
         self._timeline = timeline
         self._log = log

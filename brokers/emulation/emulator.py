@@ -18,6 +18,7 @@ from brokers.emulation.line import Door
 from brokers.emulation.log import EventLog
 from brokers.emulation.switchboard import Switchboard
 from brokers.guards.timeline import Timeline
+from brokers.market import MarketEvent
 from runtime.wire.host import App, HostLimits, serve
 from runtime.world import World
 
@@ -61,9 +62,13 @@ class Emulate(Protocol):
         faults: Sequence[str] = (),
         latency: float = 0.0,
         symbols: Sequence[str] = (),
+        recording: Sequence[MarketEvent] = (),
         task_status: trio.TaskStatus[Emulator] = trio.TASK_STATUS_IGNORED,
     ) -> Awaitable[None]:
-        """`latency` is in seconds, each way; without canonical `symbols` a few well-known ones are traded."""
+        """`latency` is in seconds, each way; without canonical `symbols` a few well-known ones are traded.
+
+        A recording takes the place of the synthetic market; its first event happens when the emulator starts.
+        """
         ...
 
 

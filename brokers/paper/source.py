@@ -1,6 +1,6 @@
 """Where the paper market's prices come from: a seeded synthetic market, or recorded data, moved to the present."""
 
-import itertools
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -95,6 +95,7 @@ class ReplaySource(_Hours):
         if isinstance(recording, Iterator):
             raise TypeError(f"the recording is read several times, got the iterator {recording!r}; give a sequence")
         self._recording = recording
+        self._bars: dict[tuple[str, Interval], list[Bar]] | None = None  # of the recording, once they are asked for
         first = next(iter(recording), None)
         symbols = dict.fromkeys(event.symbol for event in recording)
         instruments = [catalogue.instrument(symbol) for symbol in symbols]
@@ -106,9 +107,24 @@ class ReplaySource(_Hours):
 
     def bars(self, symbol: str, interval: Interval, start_ns: int, end_ns: int) -> Iterator[Bar]:
         """The recorded bars of that length whose close lies in (start, end]."""
-        until = itertools.takewhile(lambda event: event.time_ns <= end_ns, self.events())
-        bars = (event for event in until if isinstance(event, Bar) and event.time_ns > start_ns)
-        return (bar for bar in bars if (bar.symbol, bar.interval) == (symbol, interval))
+        if self._bars is None:
+            self._bars = _by_series(self._recording)
+        bars = self._bars.get((symbol, interval), [])
+        begin = bisect_right(bars, start_ns + self.offset_ns, key=_close)
+        end = bisect_right(bars, end_ns + self.offset_ns, key=_close)
+        return (attrs.evolve(bar, time_ns=bar.time_ns - self.offset_ns) for bar in bars[begin:end])
+
+
+def _by_series(recording: Iterable[MarketEvent]) -> dict[tuple[str, Interval], list[Bar]]:
+    found: dict[tuple[str, Interval], list[Bar]] = {}
+    for event in recording:
+        if isinstance(event, Bar):
+            found.setdefault((event.symbol, event.interval), []).append(event)
+    return found
+
+
+def _close(bar: Bar) -> int:
+    return bar.time_ns
 
 
 def _moved(event: MarketEvent, by_ns: int) -> MarketEvent:

@@ -53,12 +53,11 @@ def load_strategy(reference: str, folder: Path | None, cwd: Path) -> Loaded:
     """The strategy that a reference names; raises LoadError with what was wrong and what to do."""
     with _safe_imports(cwd):
         target = reference if ":" in reference else _registered(reference)
-        found = _REFERENCE.fullmatch(target)
-        if found is None:
-            raise LoadError(reference, "it has not the form of a reference", _FORMS)
-        name, class_name = found.groups()
-        file = _file_of(name, folder)
-        module = _imported(reference, name, folder) if file is None else _read(reference, name, file)
+    found = _REFERENCE.fullmatch(target)
+    if found is None:
+        raise LoadError(reference, "it has not the form of a reference", _FORMS)
+    name, class_name = found.groups()
+    module, file = load_module(reference, name, folder, cwd), _file_of(name, folder)
     try:
         strategy = _strategy_in(reference, module, class_name)
     except LoadError:
@@ -66,6 +65,13 @@ def load_strategy(reference: str, folder: Path | None, cwd: Path) -> Loaded:
             sys.modules.pop(module.__name__, None)
         raise
     return Loaded(reference, strategy, module.__name__, file)
+
+
+def load_module(reference: str, name: str, folder: Path | None, cwd: Path) -> ModuleType:
+    """A file of the folder, read afresh, or an installed module; raises LoadError."""
+    with _safe_imports(cwd):
+        file = _file_of(name, folder)
+        return _imported(reference, name, folder) if file is None else _read(reference, name, file)
 
 
 def safe_path(path: Sequence[str], cwd: Path) -> list[str]:

@@ -18,6 +18,7 @@ from brokers.emulation.duplex import Sockets
 from brokers.emulation.emulator import LOOPBACK, Emulator, open_house, run_emulator
 from brokers.emulation.house import House
 from brokers.emulation.web import Application
+from brokers.market import MarketEvent
 from brokers.matching import VenueRules
 from brokers.matching.rules import OutsideHours
 from brokers.paper.settings import PaperAccount, PaperFaults, PaperSettings
@@ -69,6 +70,7 @@ async def emulate(
     faults: Sequence[str] = (),
     latency: float = 0.0,
     symbols: Sequence[str] = (),
+    recording: Sequence[MarketEvent] = (),
     manners: Manners = Manners(),  # noqa: B008 - frozen
     task_status: trio.TaskStatus[Emulator] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -88,7 +90,7 @@ async def emulate(
             fees_by_kind={},
             seed=seed,
         )
-        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log)
+        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log, recording)
         await run_emulator(_emulator(house, desk, seed, manners), task_status, _LIMITS)
 
 

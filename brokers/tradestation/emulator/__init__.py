@@ -17,6 +17,7 @@ from brokers.emulation.desk import Desk
 from brokers.emulation.emulator import LOOPBACK, Emulator, open_house, run_emulator
 from brokers.emulation.web import Application
 from brokers.instruments import Kind
+from brokers.market import MarketEvent
 from brokers.matching import VenueRules
 from brokers.matching.rules import OutsideHours
 from brokers.paper.settings import Fee, PaperAccount, PaperFaults, PaperSettings
@@ -55,6 +56,7 @@ async def emulate(
     faults: Sequence[str] = (),
     latency: float = 0.0,
     symbols: Sequence[str] = (),
+    recording: Sequence[MarketEvent] = (),
     task_status: trio.TaskStatus[Emulator] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves TradeStation's protocol on loopback until cancelled; `latency` is in seconds, each way.
@@ -74,7 +76,7 @@ async def emulate(
             fees_by_kind=_FEES,
             seed=seed,
         )
-        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log)
+        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log, recording)
         sign_in = SignIn(KEY, random.Random(f"{seed}/tokens"), house.faults, now)
         service = TradeStation(house, desk, Names(desk.instruments.values()), sign_in, ACCOUNTS)
         emulator = Emulator(

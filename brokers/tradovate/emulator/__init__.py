@@ -19,6 +19,7 @@ from brokers.emulation.emulator import LOOPBACK, Emulator, open_house, run_emula
 from brokers.emulation.house import House
 from brokers.emulation.web import Application
 from brokers.instruments import Kind
+from brokers.market import MarketEvent
 from brokers.matching import VenueRules
 from brokers.paper.settings import Fee, PaperAccount, PaperFaults, PaperSettings
 from brokers.tradovate.emulator.habits import TWO_FACTOR, Habits, OnExpiry
@@ -78,6 +79,7 @@ async def emulate(
     faults: Sequence[str] = (),
     latency: float = 0.0,
     symbols: Sequence[str] = (),
+    recording: Sequence[MarketEvent] = (),
     habits: Habits = Habits(),  # noqa: B008 - frozen
     task_status: trio.TaskStatus[Emulator] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -97,7 +99,7 @@ async def emulate(
             fees_by_kind=_FEES,
             seed=seed,
         )
-        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log)
+        desk = Desk(settings, catalogue, random.Random(f"{seed}/exchange"), house.timeline, house.log, recording)
         store = Store()
         names = Names(store, catalogue, desk.instruments.values())
         _introduce(store, house.wall_ns())

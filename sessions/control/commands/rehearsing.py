@@ -9,6 +9,8 @@ from typing import Final
 
 import click
 
+from brokers.replay import MissingExtraError, ReplayError
+from brokers.symbols import SymbolError
 from sessions.control.commands.output import progress, show, width
 from sessions.control.commands.sources import loaded, places
 from sessions.control.commands.speaking import NOT_WELL, Refused
@@ -16,8 +18,9 @@ from sessions.control.rehearsal.company import played
 from sessions.control.rehearsal.failures import distilled
 from sessions.control.rehearsal.page import Shown, report
 from sessions.control.rehearsal.programme import Programme
+from sessions.control.rehearsal.refusal import NotRehearsable
 from sessions.control.rehearsal.run import Outcome
-from sessions.control.rehearsal.selection import NotRehearsable, programme
+from sessions.control.rehearsal.selection import Wish, programme
 from sessions.control.rehearsal.storm import KINDS, UnknownFault
 from sessions.control.rehearsal.tape import BadTape, Tape
 from sessions.control.view.lines import Column, line, table
@@ -26,18 +29,14 @@ from sessions.control.view.rehearsal import run_lines, run_record, summary_line
 FILE: Final = "rehearsal-{seed}.json"
 
 
-def chosen(
-    files: tuple[Path, ...], sessions: Sequence[str], broker: str | None, hours: float, faults: str
-) -> Programme:
+def chosen(wish: Wish, files: tuple[Path, ...]) -> Programme:
     """What is to be played; raises Refused."""
     settings = loaded(files, os.environ)
     folder = places(files, os.environ).config
     try:
-        found = programme(settings, folder, sessions, broker, hours * 3600, faults)
-        found.schedule(1)
-    except (NotRehearsable, UnknownFault) as refusal:
+        return programme(wish, settings, folder)
+    except (NotRehearsable, UnknownFault, ReplayError, MissingExtraError, SymbolError, OSError) as refusal:
         raise Refused(str(refusal)) from refusal
-    return found
 
 
 def list_faults(*, as_json: bool) -> None:

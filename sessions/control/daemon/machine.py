@@ -1,12 +1,13 @@
 """What a daemon takes from the machine it runs on, beside its world: a log, room on disk, entropy, a lock."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import attrs
 
+from brokers.market import MarketEvent
 from brokers.vault import SYSTEM_ENTROPY, by_file_lock
 from brokers.vault.private import Alone
 from brokers.vault.sealing import Entropy
@@ -32,13 +33,15 @@ def free_bytes(folder: Path) -> int:
 class Machine:
     """One machine; a rehearsal has one in memory.
 
-    alone  keeps other processes of the same user from changing the vault meanwhile
+    alone   keeps other processes of the same user from changing the vault meanwhile
+    market  what embedded brokers trade on from a time on, instead of a synthetic market of their own
     """
 
     open_log: OpenLog = LogFile
     free: Callable[[Path], int] = free_bytes
     entropy: Entropy = SYSTEM_ENTROPY
     alone: Alone = by_file_lock
+    market: Callable[[int], Sequence[MarketEvent]] | None = None
 
 
 THIS_MACHINE: Final = Machine()

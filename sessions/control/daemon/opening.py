@@ -73,8 +73,10 @@ async def _recorder(house: House, name: str) -> Recorder | None:
 
 def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
     """What a daemon has for its brokers; each takes what it has a parameter for."""
+    market = house.machine.market
     return {
         "name": name,
+        "recording": None if market is None else market(house.world.clock.wall_ns()),
         "catalogue": house.catalogue,
         "store": house.place.state / f"{name}.jsonl",
         "logs": lambda account: JournalOrderLog(house.journal, plan.name, account, house.world),

@@ -1,6 +1,6 @@
 """Who takes part in a rehearsal: the brokers' emulators, what their doors accept, and settings that lead there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ import trio
 from brokers.catalogue import Catalogue
 from brokers.emulation.catalogue import Part
 from brokers.emulation.emulator import Emulate, Emulator
+from brokers.market import MarketEvent
 from brokers.tokens.credentials import Credential, LoginId
 from brokers.tokens.logins import LOGINS, login_plan
 from brokers.tokens.token_set import Kept, TokenSet, with_kept
@@ -79,17 +80,27 @@ class Cast:
 
     @classmethod
     async def enter(
-        cls, world: SimulatedWorld, nursery: trio.Nursery, settings: Settings, catalogue: Catalogue
+        cls,
+        world: SimulatedWorld,
+        nursery: trio.Nursery,
+        settings: Settings,
+        catalogue: Catalogue,
+        recording: Sequence[MarketEvent] = (),
     ) -> "Cast":
-        """Puts up an emulator for each broker that has one; raises what emulators do."""
+        """Puts up an emulator for each broker that has one, on the recorded market if there is one.
+
+        Raises what emulators do.
+        """
         emulators = {}
         for name, broker in settings.brokers.items():
             if broker.kind not in HOSTS:
                 continue
             emulate: Emulate = import_module(f"brokers.{broker.kind}.emulator").emulate
             symbols = symbols_at(settings, name, catalogue, world.clock.wall_ns())
+            market = tuple(event for event in recording if event.symbol in symbols)
             emulators[name] = await nursery.start(
-                partial(emulate, world, seed=world.seed, symbols=symbols, latency=0.02), name=f"emulator {name}"
+                partial(emulate, world, seed=world.seed, symbols=symbols, latency=0.02, recording=market),
+                name=f"emulator {name}",
             )
         return cls(emulators, settings, catalogue)
 

@@ -2,6 +2,7 @@
 
 import random
 import ssl
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from brokers.market import MarketEvent
 from brokers.vault.private import no_other
 from runtime.simulation import PowerCut, SimulatedWorld
 from runtime.wire.redaction import Redactor
@@ -160,11 +162,12 @@ class Ground:
     wall: Wall
     lines: list[str] = attrs.field(factory=list)
     lives: int = 0
+    recording: Sequence[MarketEvent] = ()
 
     @classmethod
-    def of(cls, world: SimulatedWorld) -> "Ground":
-        """A machine in a world."""
-        return cls(world, Wall(world))
+    def of(cls, world: SimulatedWorld, recording: Sequence[MarketEvent] = ()) -> "Ground":
+        """A machine in a world, whose embedded brokers trade on the recorded market if there is one."""
+        return cls(world, Wall(world), recording=recording)
 
     def life(self) -> Life:
         """The next life."""
@@ -179,7 +182,13 @@ class Ground:
             free=self._free,
             entropy=entropy.randbytes,
             alone=no_other,
+            market=self._market if self.recording else None,
         )
+
+    def _market(self, time_ns: int) -> Sequence[MarketEvent]:
+        """The recording from a time on; at its end what it said last."""
+        begin = bisect_left(self.recording, time_ns, key=lambda event: event.time_ns)
+        return self.recording[min(begin, len(self.recording) - 1) :]
 
     def _open_log(self, _: Path, redactor: Redactor, *, size: int, files: int) -> MemoryLog:
         del size, files  # memory has no files to turn over

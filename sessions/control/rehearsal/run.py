@@ -11,8 +11,9 @@ import trio
 from brokers.catalogue import Catalogue
 from brokers.emulation.log import ACCEPTED, FILLED
 from brokers.listing import broker_plan
+from brokers.market import MarketEvent
 from config.settings import Settings, Source, load
-from runtime.simulation import FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
+from runtime.simulation import EPOCH_NS, FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.rehearsal.agreement import agreed, difference
 from sessions.control.rehearsal.cast import Cast
@@ -37,6 +38,7 @@ class Plan:
     files     the configuration files they come from, if any; strategies are found beside them
     schedule  what goes wrong
     rules     what must hold
+    recording a recorded market in place of the synthetic one; the run begins with its first event
     """
 
     seed: int
@@ -45,6 +47,7 @@ class Plan:
     config: Path = STATE
     schedule: Schedule = Schedule()  # noqa: RUF009 - frozen
     rules: Sequence[Rule] = ()
+    recording: Sequence[MarketEvent] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -109,15 +112,16 @@ def rehearse(plan: Plan) -> Outcome:
     """Runs one rehearsal to its end."""
     score = Score()
     with SimulatedDisk() as disk:
-        result = simulate(_play, plan, score, seed=plan.seed, disk=disk, faults=FaultPlan())
+        epoch = plan.recording[0].time_ns if plan.recording else EPOCH_NS
+        result = simulate(_play, plan, score, seed=plan.seed, epoch_ns=epoch, disk=disk, faults=FaultPlan())
         return _outcome(result, score)
 
 
 async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
     settings = load(plan.sources, {}).settings
     async with trio.open_nursery() as nursery:
-        cast = await Cast.enter(world, nursery, settings, Catalogue.shipped())
-        ground = Ground.of(world)
+        cast = await Cast.enter(world, nursery, settings, Catalogue.shipped(), plan.recording)
+        ground = Ground.of(world, plan.recording)
         lives = _lives(plan, ground, cast)
         checker = score.checker = Checker(ground, STATE / "journal", _scene(lives.settings, cast), plan.rules)
         checker.attend(cast.emulators)

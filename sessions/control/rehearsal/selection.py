@@ -7,29 +7,58 @@ from typing import Final
 import attrs
 
 from brokers.listing import broker_names, broker_plan
+from brokers.market import Quote
 from config.settings import BrokerSettings, Loaded, SessionSettings, Settings, show
 from config.settings.brokers import PAPER
 from config.settings.sessions import NONE, SAME
 from sessions.control.rehearsal.cast import HOSTS
 from sessions.control.rehearsal.programme import ALL, EVERY_BROKER, Programme
+from sessions.control.rehearsal.recorded import lasts
+from sessions.control.rehearsal.refusal import NotRehearsable
+from sessions.control.rehearsal.run import HOUR, SETTLE
 
 NO_FAULTS: Final = "none"
 _ACCOUNT: Final = "main"
 
 
-class NotRehearsable(ValueError):
-    """What was asked for cannot be rehearsed; the sentence says why and what to do."""
+@attrs.frozen(kw_only=True)
+class Wish:
+    """The words of a person."""
+
+    sessions: tuple[str, ...] = ()
+    broker: str | None = None
+    seconds: float = HOUR
+    faults: str = ALL
+    data: Path | None = None
+    invariants: tuple[str, ...] = ()
 
 
-def programme(
-    loaded: Loaded, folder: Path, sessions: Sequence[str], broker: str | None, seconds: float, faults: str
-) -> Programme:
-    """What the words of a person mean under these settings; raises NotRehearsable."""
-    if sessions or loaded.settings.sessions:
-        text, brokers = selected(loaded, sessions, broker), EVERY_BROKER
+def programme(wish: Wish, loaded: Loaded, folder: Path) -> Programme:
+    """What the words mean under these settings; raises NotRehearsable, UnknownFault, or what reading a file does."""
+    if wish.sessions or loaded.settings.sessions:
+        text, brokers = selected(loaded, wish.sessions, wish.broker), EVERY_BROKER
     else:
-        text, brokers = "", _usual(broker)
-    return Programme(settings=text, brokers=brokers, folder=str(folder), seconds=seconds, faults=fault_names(faults))
+        text, brokers = "", _usual(wish.broker)
+    found = Programme(
+        settings=text,
+        brokers=brokers,
+        folder=str(folder),
+        seconds=wish.seconds,
+        faults=fault_names(wish.faults),
+        invariants=wish.invariants,
+    )
+    found = found if wish.data is None else _on(found, wish.data)
+    found.check()
+    return found
+
+
+def _on(programme: Programme, data: Path) -> Programme:
+    """The same on a recorded market, for no longer than it lasts; who has named no symbols trades what is in it."""
+    programme = attrs.evolve(programme, data=str(data.resolve()))
+    events = programme.recording()
+    quoted = next((event.symbol for event in events if isinstance(event, Quote)), programme.symbol)
+    seconds = min(programme.seconds, max(lasts(events) - SETTLE, 1.0))
+    return attrs.evolve(programme, seconds=seconds, symbol=quoted)
 
 
 def fault_names(words: str) -> tuple[str, ...]:
@@ -49,7 +78,8 @@ def selected(loaded: Loaded, names: Sequence[str], broker: str | None) -> str:
     sessions = _sessions(settings, names)
     brokers = dict(settings.brokers)
     if broker is not None:
-        brokers.setdefault(broker, _new(broker))
+        if broker not in brokers:
+            brokers[broker] = _new(broker)
         sessions = {name: _moved(one, broker, brokers) for name, one in sessions.items()}
     used = dict.fromkeys(at for one in sessions.values() for at in (one.broker, one.data) if at not in {SAME, NONE})
     default = Settings()

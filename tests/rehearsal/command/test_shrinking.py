@@ -3,7 +3,7 @@
 import random
 import statistics
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions.control.rehearsal.shrinking import shrunk
@@ -15,6 +15,7 @@ def wholes(draw: st.DrawFn) -> tuple[list[int], frozenset[int]]:
     return whole, draw(st.frozensets(st.sampled_from(whole), max_size=4))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wholes())
 def test_what_is_left_is_exactly_what_is_needed(case: tuple[list[int], frozenset[int]]) -> None:
     whole, needed = case
@@ -23,6 +24,7 @@ def test_what_is_left_is_exactly_what_is_needed(case: tuple[list[int], frozenset
     assert found.minimal
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wholes(), st.integers(0, 12))
 def test_it_never_tries_more_often_than_allowed_and_what_is_left_still_fails(
     case: tuple[list[int], frozenset[int]], most: int
@@ -40,6 +42,7 @@ def test_it_never_tries_more_often_than_allowed_and_what_is_left_still_fails(
     assert not found.minimal or set(found.parts) == needed
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 2**32))
 def test_whatever_the_parts_have_to_do_with_each_other_no_single_one_can_be_left_out(
     whole: list[bool], seed: int

@@ -30,6 +30,8 @@ class Checker:
 
     def attend(self, emulators: Mapping[str, Emulator]) -> None:
         """Listens to the brokers from now on."""
+        for invariant in self._invariants:
+            invariant.attend(emulators)
         for name, emulator in emulators.items():
             emulator.log.listen(lambda entry, name=name: self.entry(name, entry))  # type: ignore[misc]
 

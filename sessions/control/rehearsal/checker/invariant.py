@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from brokers.capability import Capability
+from brokers.emulation.emulator import Emulator
 from brokers.emulation.log import Entry
 from config.settings import Settings
 from sessions.control.rehearsal.lives import Ended
@@ -43,6 +44,9 @@ class Invariant:
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         self.scene = scene
         self._report = report
+
+    def attend(self, emulators: Mapping[str, Emulator]) -> None:
+        """The emulators are up; rules of pitboss itself read nothing of them but their logs."""
 
     def entry(self, broker: str, entry: Entry) -> None:
         """The emulator in a broker's place saw or did something; `broker` is the configured name."""
