@@ -19,6 +19,7 @@ from runtime.errors import ActorError, ActorGone, BadMessage, InvalidSpec, Mailb
 from runtime.events import EventKind
 from runtime.mailbox import Conflate, DropOldest, Mailbox
 from runtime.messages import Message, MessageTable, message_of
+from runtime.mishaps import START, STOP, FaultyTable, may_fail
 from runtime.monitors import Down, Monitor
 from runtime.reasons import Reason
 from runtime.ref import Name, Ref
@@ -115,16 +116,23 @@ class ActorCell(Cell):
         cls = type(actor)
         self.actor = actor
         actor._cell = self  # noqa: SLF001 - the cell and its actor are one thing in two classes
-        table = _tables.get(cls)
-        if table is None:
-            table = _tables[cls] = MessageTable(cls, Actor)
-        self.table = table
+        self.table = self._table_of(cls)
         self.mailbox = Mailbox(cls.mailbox)
         if isinstance(cls.mailbox.overflow, Conflate):
             self._conflated = {}
         if self._name is not None:
             self.runtime.registry.register(self._name, self.ref)
+        may_fail(self.runtime.world.faults, START, self.path)
         await actor.on_start()
+
+    def _table_of(self, cls: type[Actor]) -> MessageTable:
+        faults = self.runtime.world.faults
+        if not faults.idle:
+            return FaultyTable(cls, Actor, faults, self.path, self.kill)
+        table = _tables.get(cls)
+        if table is None:
+            table = _tables[cls] = MessageTable(cls, Actor)
+        return table
 
     async def serve(self) -> None:
         """Handles messages until a stop is asked for."""
@@ -134,6 +142,7 @@ class ActorCell(Cell):
 
     async def finish(self, reason: Reason) -> None:
         """Runs on_stop, then hands over the reply that waited for it."""
+        may_fail(self.runtime.world.faults, STOP, self.path)
         await self.actor.on_stop(reason)
         if self._held is not None:
             call, result = self._held

@@ -93,7 +93,12 @@ class Disk(Protocol):
 
 @runtime_checkable
 class Faults(Protocol):
-    """Named fault points; in life they never fire and cost one attribute look-up and a call."""
+    """Named fault points; in life they never fire and cost one attribute look-up and a call.
+
+    idle  whether no point can ever fire, as in life: what is called all the time is then made without points
+    """
+
+    idle: bool
 
     def fires(self, point: str) -> bool:
         """Whether the named fault point goes wrong this time."""

@@ -7,7 +7,7 @@ import attrs
 
 from runtime.simulation.trace import Trace
 
-_SEAMS = ("network.", "disk.")
+_SEAMS = ("network.", "disk.", "actor.")
 _share = attrs.validators.and_(attrs.validators.ge(0.0), attrs.validators.le(1.0))
 
 
@@ -44,7 +44,8 @@ class FaultPlan:
     """Which fault points fire how often.
 
     `otherwise` holds for the points in the code under rehearsal that are not named here. The points of the
-    simulated network and disk, `network.*` and `disk.*`, are too rough for that: they fire only when named.
+    simulated network and disk, `network.*` and `disk.*`, and those of every actor, `actor.*`, are too rough for that:
+    they fire only when named.
     """
 
     points: Mapping[str, Odds] = attrs.field(factory=dict)
@@ -69,6 +70,8 @@ class FaultCount:
 class SimulatedFaults:
     """Decides at each fault point; each has a generator of its own, so points do not disturb each other."""
 
+    idle = False
+
     def __init__(self, plan: FaultPlan = CALM, seed: int | str = 0, trace: Trace | None = None) -> None:
         self._plan = plan
         self._seed = seed
@@ -90,6 +93,10 @@ class SimulatedFaults:
     def arm(self, point: str, hit: int = 1) -> None:
         """Makes the point fire at the next hit, or at the n-th hit from now."""
         self._state(point).arm(hit)
+
+    def disarm(self, point: str) -> None:
+        """Takes back what `arm` did to the point."""
+        self._state(point).disarm()
 
     def silence(self) -> None:
         """Stops all points from firing again, the armed ones too: the calm after the storm."""
@@ -121,6 +128,9 @@ class _Point:
 
     def arm(self, hit: int) -> None:
         self._sure_hits.add(self.hits + hit)
+
+    def disarm(self) -> None:
+        self._sure_hits.clear()
 
     def silence(self) -> None:
         self._firing = 0.0

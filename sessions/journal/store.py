@@ -123,6 +123,7 @@ class Store:
         self._possible = (self.head, head)
         with self._failing():
             connection = self._connection()
+            self._may_fail("journal.busy", sqlite3.SQLITE_BUSY, "SQLITE_BUSY")
             with immediate(connection):
                 self._check_owner(connection)
                 connection.executemany(_INSERT, rows)

@@ -24,6 +24,7 @@ from brokers.market import Bar, MarketEvent
 from brokers.model import Fill, OrderReport
 from runtime import Actor, MailboxPolicy, Name, Reason, message
 from runtime.errors import CallError
+from runtime.mishaps import Mishap
 from runtime.timers import Timer
 from sessions.connection_watch import ConnectionWatch, watch_name
 from sessions.journal import JOURNAL, JournalDown, JournalUp
@@ -103,6 +104,11 @@ class TraderStatistics:
     open_orders: int
 
 
+def consult_point(session: str) -> str:
+    """The fault point at which telling the strategy ends the trader."""
+    return f"trader.consult {session}"
+
+
 class Trader(Actor):
     """One session's strategy at work."""
 
@@ -123,6 +129,7 @@ class Trader(Actor):
         self.pace = Pace()
         self.counts: Counter[str] = Counter()
         self.started = False
+        self._point = consult_point(self.session)
         self.schedule: Schedule
         self.clerk: Clerk
         self.dealer: Dealer
@@ -336,6 +343,8 @@ class Trader(Actor):
         self._wake()
 
     def _consult(self, event: Event) -> None:
+        if self.world.faults.fires(self._point):
+            raise Mishap(self._point)
         clock, rule = self.world.clock, self.plan.pace
         began_ns = clock.monotonic_ns()
         answer = consult(self.strategy, event, self.view)

@@ -4,19 +4,21 @@ import attrs
 import pytest
 
 from sessions.control.rehearsal.cast import usual_source
+from sessions.control.rehearsal.checker import Invariant
 from sessions.control.rehearsal.run import Plan, rehearse
 from sessions.control.rehearsal.storm import Schedule, Strike
 
 
 @attrs.frozen
 class Found:
-    """A storm that once was survived badly, and what was wrong."""
+    """A storm that once was survived badly, and what was wrong; `never` must not be logged."""
 
     what: str
     brokers: tuple[str, ...]
     strikes: tuple[Strike, ...]
     seed: int = 1
     seconds: float = 60.0
+    never: str = ""
 
 
 FOUND = (
@@ -25,13 +27,28 @@ FOUND = (
         ("tradovate",),
         (Strike(1_000, "bust", "F18", "tradovate", "=0.3*9"),),
     ),
+    Found(
+        "whoever registers a pool could not start again, and took all sessions down with it",
+        ("thinkorswim",),
+        (Strike(1_000, "raise", "F31", "", "helper /sessions/signpost"),),
+        seconds=5.0,
+        never="NameTaken",
+    ),
 )
 
 
 @pytest.mark.parametrize("found", FOUND, ids=lambda one: one.what)
 def test_it_is_whole_again_when_the_storm_is_over(found: Found) -> None:
     source = usual_source(found.brokers, "ES", found.seed)
-    schedule = Schedule(found.strikes)
-    outcome = rehearse(Plan(seed=found.seed, sources=(source,), seconds=found.seconds, schedule=schedule))
+    schedule, lines = Schedule(found.strikes), list[str]()
+
+    class Listener(Invariant):
+        def line(self, line: str) -> None:
+            lines.append(line)
+
+    outcome = rehearse(
+        Plan(seed=found.seed, sources=(source,), seconds=found.seconds, schedule=schedule, rules=(Listener,))
+    )
     assert (outcome.error, outcome.violations) == ("", ())
     assert outcome.converged_s < 240
+    assert not found.never or not [line for line in lines if found.never in line]

@@ -1,9 +1,10 @@
 """What goes wrong in a rehearsal: drawn from a seed, written down, carried out, and ended without a trace."""
 
 import random
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.emulation.faults import parse_fault
@@ -11,14 +12,17 @@ from config.settings import load
 from sessions.control.rehearsal.cast import parts_of, usual_source
 from sessions.control.rehearsal.run import Plan, rehearse
 from sessions.control.rehearsal.storm import KINDS, Schedule, Strike, UnknownFault, draw
+from sessions.control.rehearsal.storm.elsewhere import ELSEWHERE
 from sessions.control.rehearsal.storm.kinds import Kind
 from sessions.control.rehearsal.storm.wire import WIRE
 
+ROOT = Path(__file__).parents[2]
 BROKERS = ("tradovate", "tradestation", "thinkorswim")
 SETTINGS = load((usual_source(BROKERS, "ES", 1),), {}).settings
 draw(1, 60, SETTINGS)  # what the emulators are is imported once
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 32), st.floats(10, 20_000))
 def test_a_schedule_follows_from_its_seed_fits_its_time_and_survives_a_file(seed: int, seconds: float) -> None:
     schedule = draw(seed, seconds, SETTINGS)
@@ -33,6 +37,14 @@ def test_over_many_seeds_every_class_is_drawn_and_none_always() -> None:
     drawn = [{one.fault for one in draw(seed, 3600, SETTINGS).strikes} for seed in range(60)]
     for name in KINDS:
         assert 0 < sum(name in one for one in drawn) < 60, name
+
+
+def test_every_row_of_the_fault_table_is_struck_or_proved_by_a_test_elsewhere() -> None:
+    struck = {kind.row for kind in KINDS.values()}
+    assert {f"F{number:02}" for number in range(1, 41)} <= struck | ELSEWHERE.keys()
+    for tests in ELSEWHERE.values():
+        for file, test in tests:
+            assert f"def {test}(" in (ROOT / file).read_text(), test
 
 
 def test_only_what_is_allowed_is_drawn_by_class_or_by_row() -> None:

@@ -44,11 +44,12 @@ class Signpost(Actor):
         self.branch = branch
 
     async def on_start(self) -> None:
-        """The pool is up: it stands before this one."""
+        """The pool is up: it stands before this one, and outlives it."""
         above = self.ref.cell().parent
         assert above is not None  # noqa: S101 - it stands in a branch
         pool = above.ref.supervisor(POOL)
-        self.runtime.registry.register(pool_name(self.branch), pool)
+        if self.runtime.registry.whereis(pool_name(self.branch)) is not pool:
+            self.runtime.registry.register(pool_name(self.branch), pool)
 
 
 def _branch(name: str, keeper: Child[Any]) -> Child[Any]:

@@ -78,7 +78,7 @@ class Lives:
         daemon = Daemon(
             world=life.world,
             configuration=self.configuration,
-            settings=self.settings,
+            settings=self.configuration.whole(self.place, self.ground.world.disk).settings,
             place=self.place,
             keys=keyholder(),
             machine=self.ground.machine(),

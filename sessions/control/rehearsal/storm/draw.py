@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 import attrs
@@ -46,9 +47,10 @@ def draw(seed: int, seconds: float, settings: Settings, allowed: Iterable[str] |
     share = chance.choice((0.15, 0.3, 0.5, 0.8))
     chosen = [KINDS[name] for name in targets if chance.random() < share]
     spells = list(_spells(chance, seconds))
+    weights = list(accumulate(one.weight for one in spells))
     rates = _rates(chance, chosen)
     strikes = [
-        _strike(chance, kind, targets[kind.name], spells)
+        _strike(chance, kind, targets[kind.name], spells, weights)
         for kind in chosen
         for _ in range(_count(chance, rates[kind.name] * seconds / HOUR))
     ]
@@ -101,8 +103,10 @@ def _count(chance: random.Random, expected: float) -> int:
     return int(expected) + (chance.random() < expected % 1)
 
 
-def _strike(chance: random.Random, kind: Kind, targets: tuple[str, ...], spells: list[_Spell]) -> Strike:
-    spell = chance.choices(spells, [one.weight for one in spells])[0]
+def _strike(
+    chance: random.Random, kind: Kind, targets: tuple[str, ...], spells: list[_Spell], weights: list[float]
+) -> Strike:
+    spell = chance.choices(spells, cum_weights=weights)[0]
     return Strike(
         at_ms=int(chance.uniform(spell.begins, spell.ends) * 1000),
         fault=kind.name,

@@ -9,7 +9,9 @@ import trio
 from brokers.errors import BrokerError
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_store import TokenStore
-from runtime.errors import CallError
+from config.reading import ConfigError
+from runtime.errors import ActorError
+from sessions.control.api.errors import Refused
 from sessions.control.daemon.house import House
 from sessions.control.rehearsal.lives import Lives
 from sessions.journal import JournalError
@@ -20,7 +22,18 @@ from sessions.strategy import StrategyError
 
 NAME: Final = "rehearsal"  # in whose name commands are given
 LOOKS: Final = 20.0  # seconds between two looks while things go wrong
-REFUSALS: Final = (SessionError, StrategyError, BrokerError, JournalError, CallError, ResumeRefused, trio.TooSlowError)
+REFUSALS: Final = (
+    SessionError,
+    StrategyError,
+    ConfigError,
+    BrokerError,
+    JournalError,
+    ActorError,
+    ResumeRefused,
+    Refused,
+    OSError,
+    trio.TooSlowError,
+)
 
 Work = Callable[[House], Awaitable[object]]
 
