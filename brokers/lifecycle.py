@@ -271,6 +271,7 @@ def _rejected(life: OrderLife, event: Rejected) -> OrderLife:
 
 
 def _snapshot(life: OrderLife, event: Snapshot) -> OrderLife:
+    life = _taken_back(life, event)
     behind = event.filled is not None and event.filled < life.filled
     life = _counted(life, event)
     if behind and not event.state.final:
@@ -394,6 +395,19 @@ def _counted(life: OrderLife, seen: Snapshot | Reconciled) -> OrderLife:
     life = attrs.evolve(life, executions=life.executions.counted(filled, seen.average_price))
     owed = life.executions.owed
     return _noting_excess(_noting(life, Owed(owed)) if owed else life)
+
+
+def _taken_back(life: OrderLife, seen: Snapshot) -> OrderLife:
+    """After a count that no execution showed was taken back: the order is told to have ended with less than that."""
+    known = life.executions
+    counted = life.standing is OrderState.FILLED and known.owed > 0
+    if not counted or seen.state not in _ENDED or seen.filled is None or seen.filled >= known.filled:
+        return life
+    filled = max(seen.filled, known.quantity)
+    if not sane(filled) or filled >= life.order.quantity:
+        return life
+    executions = attrs.evolve(known, reported=filled, reported_average=seen.average_price)
+    return _noting(life.moved(OrderState.CANCELED, executions, life.broker_order_ids), Behind(seen.filled))
 
 
 def _told_by_filled(life: OrderLife, filled: Decimal | None) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -27,7 +27,11 @@ LOOPBACK = "127.0.0.1"
 
 @attrs.frozen(eq=False)
 class Emulator:
-    """One broker's protocol from the other side; `futures` are those of its accounts that take futures."""
+    """One broker's protocol from the other side.
+
+    futures  those of its accounts that take futures
+    pardon   what its support does for a person who has solved a captcha: nothing bars a login any more
+    """
 
     broker: str
     http: str
@@ -40,6 +44,7 @@ class Emulator:
     faults: Switchboard
     desk: Desk
     house: House
+    pardon: Callable[[], None] = lambda: None
 
     @property
     def door(self) -> Door:

@@ -578,6 +578,18 @@ def test_f18_a_bust_takes_the_execution_out_and_reopens_filled_as_canceled() -> 
     assert advance(life, Filled(fill("X2", 1, 4503))).facts == (Duplicate("X2"),)
 
 
+def test_f18_a_count_without_an_execution_is_given_up_when_the_order_is_told_to_have_ended_with_less() -> None:
+    counted = working(Snapshot(S.FILLED, filled=Decimal(3), average_price=Decimal(4500)))
+    less = Snapshot(S.CANCELED, filled=Decimal(0))
+    life = advance(counted, less)
+    assert these(life.state, life.filled, life.executions.owed) == (S.CANCELED, 0, 0)
+    assert advance(life, Snapshot(S.FILLED, filled=Decimal(3))).executions.owed == 3, "the broker's last word counts"
+    partly = advance(working(Filled(fill("X1", 1)), Snapshot(S.FILLED, filled=Decimal(3))), less)
+    assert these(partly.state, partly.filled, partly.executions.owed) == (S.CANCELED, 1, 0)
+    with pytest.raises(IllegalMove):
+        advance(working(Filled(fill("X1", 3))), less)
+
+
 def test_f18_a_doubled_bust_or_correction_counts_once() -> None:
     for event in (Busted("X1"), Corrected("X1", fill("X1", 2)), Corrected("X1", fill("X2", 2))):
         once = working(Filled(fill("X1")), event)

@@ -126,6 +126,7 @@ async def emulate(
             faults=house.faults,
             desk=desk,
             house=house,
+            pardon=penalties.lift,
         )
         await run_emulator(emulator, task_status)
 

@@ -57,6 +57,11 @@ class Penalties:
         self._standing[subject] = standing
         return _told(standing, now_ns)
 
+    def lift(self) -> None:
+        """Ends all penalties, as the support does for a person who asks."""
+        self._standing.clear()
+        self._blocked_until_ns = 0
+
 
 def _told(standing: _Penalty, now_ns: int) -> dict[str, Any]:
     seconds = -(-(standing.until_ns - now_ns) // SECOND_NS)

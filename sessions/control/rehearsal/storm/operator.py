@@ -6,13 +6,15 @@ from typing import Final
 import attrs
 import trio
 
-from brokers.errors import BrokerError
+from brokers.emulation.emulator import Emulator
+from brokers.errors import BrokerError, Code, CredentialError
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_store import TokenStore
 from config.reading import ConfigError
-from runtime.errors import ActorError
+from runtime.errors import ActorError, NoSuchActor
 from sessions.control.api.errors import Refused
 from sessions.control.daemon.house import House
+from sessions.control.rehearsal.cast import Cast
 from sessions.control.rehearsal.lives import Lives
 from sessions.journal import JournalError
 from sessions.risk.desk import RiskDesk
@@ -20,6 +22,7 @@ from sessions.risk.kill_switch import ResumeRefused
 from sessions.sessions import Condition, SessionError, Sessions
 from sessions.strategy import StrategyError
 
+PERSONAL: Final = ("refresh-revoked", "captcha")  # faults of the wire that only a person gets the daemon out of
 NAME: Final = "rehearsal"  # in whose name commands are given
 LOOKS: Final = 20.0  # seconds between two looks while things go wrong
 REFUSALS: Final = (
@@ -47,6 +50,7 @@ class Operator:
     """
 
     lives: Lives
+    cast: Cast
     looks: float = LOOKS
     pulled: int = 0
     stopped: dict[str, int] = attrs.field(factory=dict)
@@ -76,15 +80,21 @@ class Operator:
             runs = status.condition in (Condition.RUNNING, Condition.STARTING)
             if not runs and not self.stopped.get(status.session):
                 await house.sessions.call(Sessions.start, status.session)
+        for broker, emulator in self.cast.emulators.items():
+            if all(emulator.faults.state(name) is None for name in PERSONAL):
+                await self._log_in(house, broker, emulator)
 
-    def put_right(self, broker: str) -> None:
-        """Tells the daemon that the broker takes its login again."""
-        house = self.lives.house
-        if house is None:
-            return
+    async def _log_in(self, house: House, broker: str, emulator: Emulator) -> None:
+        """Does what a login waits for that only a person can make right."""
         settings = house.settings.brokers[broker]
         for environment in ("paper", "live"):
             login = LoginId(settings.kind, settings.login, environment)
             store = house.runtime.name(login.store_key, TokenStore)
-            if store.resolve() is not None:
-                store.cast(TokenStore.put_right)
+            try:
+                await store.call(TokenStore.token)
+            except NoSuchActor:
+                continue  # it has one environment alone
+            except CredentialError as error:
+                if error.code is Code.HUMAN_NEEDED:
+                    emulator.pardon()
+                    store.cast(TokenStore.put_right)

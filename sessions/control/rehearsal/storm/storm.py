@@ -33,7 +33,7 @@ class Storm:
 
     def __attrs_post_init__(self) -> None:
         """The operator is there from the beginning."""
-        self.operator = Operator(self.lives)
+        self.operator = Operator(self.lives, self.cast)
 
     async def rage(self) -> None:
         """Carries out one strike after another; returns when the last one is over."""

@@ -7,6 +7,7 @@ from typing import Final
 from brokers.emulation.catalogue import CATALOGUE, HOSTILE, WRONG, FaultKind, Takes
 from brokers.emulation.faults import places
 from sessions.control.rehearsal.storm.kinds import Kind, Place, Undo, Value, lasting, nothing, one_of, seconds, whole
+from sessions.control.rehearsal.storm.operator import PERSONAL
 from sessions.control.rehearsal.storm.schedule import Strike
 from sessions.control.rehearsal.storm.stage import Stage
 
@@ -35,22 +36,20 @@ _VALUES: Final[Mapping[str, Value]] = {
     "body": one_of(*WRONG),
     "hostile": one_of(*HOSTILE),
 }
-_PERSON: Final = frozenset({"refresh-revoked", "captcha"})  # only a person gets the daemon out of it
 _RARE: Final[Mapping[str, float]] = {"hostile": 12, "drip": 12, "swizzle": 12, "slice": 12, "clump": 12}
 _TIMES: Final = whole(1, 4)
 
 
 def _kind(fault: FaultKind) -> Kind:
-    person = fault.name in _PERSON
     return Kind(
         name=fault.name,
         row=fault.row,
         does=fault.does,
         place=Place.BROKER,
-        act=_switch_on_for_a_person if person else _switch_on,
+        act=_switch_on,
         value=_value(fault),
         lasts=lasting(5, 120) if fault.times is None else None,
-        hourly=4 if person else _RARE.get(fault.name, 60),
+        hourly=4 if fault.name in PERSONAL else _RARE.get(fault.name, 60),
         part=fault.part,
     )
 
@@ -74,18 +73,6 @@ def _switch_on(stage: Stage, strike: Strike) -> Undo | None:
     faults = stage.emulator(strike.at).faults
     faults.on(strike.fault + strike.value)
     return (lambda: faults.off(strike.fault)) if strike.lasts_ms else None
-
-
-def _switch_on_for_a_person(stage: Stage, strike: Strike) -> Undo:
-    """A login that only a person puts right: the operator does so when the broker would take it again."""
-    faults = stage.emulator(strike.at).faults
-    faults.on(strike.fault + strike.value)
-
-    def over() -> None:
-        faults.off(strike.fault)
-        stage.operator.put_right(strike.at)
-
-    return over
 
 
 WIRE: Final[tuple[Kind, ...]] = tuple(map(_kind, CATALOGUE.values()))
