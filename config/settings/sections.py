@@ -42,11 +42,8 @@ class JournalSettings:
     folder: str | None = setting(
         "The folder of the journal; not set, journal in the state folder.", None, PLACE, restart=True
     )
-    note_ms: int = setting("How long a note that nobody waits for may be in memory only.", 50, within(1, 1000))
-    head_s: int = setting("How often the head of the hash chain is written outside the journal.", 60, within(1, 600))
     capture: bool = setting("Whether requests and responses of brokers are kept, secrets masked.", default=True)
     capture_kib: int = setting("The size beyond which a kept body is cut and its hash kept.", 64, within(1, 4096))
-    keep_years: int = setting("How long segments are kept at least.", 7, within(7, 100))
 
 
 @attrs.frozen
@@ -61,7 +58,6 @@ class VaultSettings:
     key_file: str | None = setting(
         "The file of mode 0600 that holds the master key, as a service manager gives it.", None, PLACE, restart=True
     )
-    keyring_s: int = setting("How long the keyring of the system may take to answer.", 10, within(1, 120), restart=True)
 
 
 @attrs.frozen
@@ -78,7 +74,6 @@ class HealthSettings:
     """What is watched, how often, and when it is called ill."""
 
     check_s: int = setting("How often everything is checked.", 30, within(1, 600))
-    reconcile_s: int = setting("How often the books are compared with each broker's.", 60, within(5, 3600))
     alert_repeat_s: int = setting(
         "How long an alert that was raised stays quiet before it is repeated.", 900, within(1, 86400)
     )
