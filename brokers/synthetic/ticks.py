@@ -13,6 +13,7 @@ from brokers.sides import Side
 from brokers.synthetic.path import MINUTE_NS, Minute
 
 _QUOTES_A_TRADE = 2
+_QUIET_NS = 2_000_000_000  # a quote that stands so long is shown again, as makers do: an open market is never stale
 _KEPT_MULTIPLES = 20_000
 _STRAY = 0.3  # how far trades stray between the minute's turning points, as a share of its range
 
@@ -49,7 +50,7 @@ class TickMaker:
     def events(self, minute: Minute, chance: random.Random) -> list[MarketEvent]:
         """The minute's events; trades begin at its open, end at its close and never leave its high and low.
 
-        Every trade is at the bid or offer of the quote before it.
+        Every trade is at the bid or offer of the quote before it, and a quote is never older than two seconds.
         """
         draw = chance.random
         prices = _trade_prices(minute, draw)
@@ -66,7 +67,24 @@ class TickMaker:
             if prices:
                 side = Side.BUY if buys else Side.SELL
                 found.append(Trade(self.symbol, self._prices[price], self._sizes[next(sizes)], next(times), side))
-        return found
+        return list(self._unquiet(minute, found))
+
+    def _unquiet(self, minute: Minute, found: list[MarketEvent]) -> Iterator[MarketEvent]:
+        """The events with the standing quote shown again wherever it would be quiet for too long."""
+        bid, ask = self._prices[minute.open - minute.spread], self._prices[minute.open]
+        typical = self._sizes[1 + self.size * 2]
+        standing = Quote(self.symbol, bid, ask, typical, typical, minute.start_ns)
+        due_ns = minute.start_ns
+        for event in found:
+            while due_ns < event.time_ns:
+                yield _again(standing, due_ns)
+                due_ns += _QUIET_NS
+            yield event
+            if isinstance(event, Quote):
+                standing, due_ns = event, event.time_ns + _QUIET_NS
+        while due_ns < minute.start_ns + MINUTE_NS:
+            yield _again(standing, due_ns)
+            due_ns += _QUIET_NS
 
     def _quote(
         self, found: list[MarketEvent], bid: int, ask: int, times: Iterator[int], draw: Callable[[], float]
@@ -90,6 +108,10 @@ class TickMaker:
             if best + step * away > 0
         )
         return (Level(self._prices[best], size), *deeper)
+
+
+def _again(quote: Quote, time_ns: int) -> Quote:
+    return Quote(quote.symbol, quote.bid, quote.ask, quote.bid_size, quote.ask_size, time_ns)
 
 
 def _trade_prices(minute: Minute, draw: Callable[[], float]) -> list[int]:

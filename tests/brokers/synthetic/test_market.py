@@ -62,7 +62,7 @@ def test_p08_events_and_bars_are_the_same_on_every_machine() -> None:
     text = "".join(map(repr, itertools.islice(made, 2000)))
     text += "".join(map(repr, made.bars("ESZ26", Interval.parse("1d"), START - 30 * DAY, START)))
     assert (
-        hashlib.sha256(text.encode()).hexdigest() == "c2d01141740baa008d63088e9c85e3311fd190f11ea25190ed35c18215c51c02"
+        hashlib.sha256(text.encode()).hexdigest() == "ee5575d3ebacf571e8b0fd1c06d4a565afc317d1a194ecb85c005c5921bf501c"
     )
 
 
@@ -143,6 +143,19 @@ def test_every_shipped_root_makes_a_sound_market(seed: int) -> None:
     assert check(events, {instrument.symbol: instrument for instrument in found}) > 1000
     assert {event.symbol for event in events} == {instrument.symbol for instrument in found}
     assert set(SHIPPED) == set(CATALOGUE.table.roots())
+
+
+@few
+@given(seeds, offsets, st.sampled_from(SYMBOLS))
+def test_the_quote_of_an_open_market_is_never_older_than_two_seconds(seed: int, offset: int, symbol: str) -> None:
+    begin = START + offset // MINUTE * MINUTE
+    calendar = CATALOGUE.calendar(symbol)
+    minutes = [at for at in range(begin, begin + 5 * MINUTE, MINUTE) if calendar.status(at).trading]
+    made = market(seed, [symbol])
+    for at in minutes:
+        shown = [event.time_ns for event in made.events(at, at + MINUTE) if isinstance(event, Quote)]
+        apart = [later - earlier for earlier, later in itertools.pairwise((at, *shown, at + MINUTE))]
+        assert max(apart) <= 2 * 1_000_000_000
 
 
 def test_a_closed_market_is_silent_and_the_stream_goes_on_with_the_next_session() -> None:
