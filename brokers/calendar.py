@@ -83,11 +83,12 @@ class UnknownCalendarError(LookupError):
 
 
 class SessionCalendar:
-    """One exchange's sessions, for any instant and any day."""
+    """One exchange's sessions, for any instant and any day; `shift_ns` is how much earlier than there they happen."""
 
-    def __init__(self, name: str, record: CalendarRecord, days: Mapping[str, DayRule]) -> None:
+    def __init__(self, name: str, record: CalendarRecord, days: Mapping[str, DayRule], shift_ns: int = 0) -> None:
         self.name = name
         self.record = record
+        self.shift_ns = shift_ns
         self.zone = zoneinfo.ZoneInfo(record.zone)
         self._days = days
         keep = functools.lru_cache(maxsize=_KEPT_DAYS)
@@ -97,6 +98,10 @@ class SessionCalendar:
 
     def __repr__(self) -> str:
         return f"SessionCalendar({self.name!r})"
+
+    def shifted(self, by_ns: int) -> "SessionCalendar":
+        """The same sessions, that much earlier; their trading days stay what they are."""
+        return SessionCalendar(self.name, self.record, self._days, self.shift_ns + by_ns)
 
     # ------------------------------------------------------------------ instants
 
@@ -126,8 +131,8 @@ class SessionCalendar:
 
     def sessions(self, from_ns: int, to_ns: int) -> Iterator[Session]:
         """The sessions that overlap [from_ns, to_ns), in order."""
-        day = utc_date(from_ns) - dt.timedelta(days=2)
-        last = utc_date(to_ns) + dt.timedelta(days=_LONGEST_SESSION_DAYS)
+        day = self._utc_date(from_ns) - dt.timedelta(days=2)
+        last = self._utc_date(to_ns) + dt.timedelta(days=_LONGEST_SESSION_DAYS)
         while day <= last:
             session = self.session_of(day)
             if session is not None and session.start_ns < to_ns and session.end_ns > from_ns:
@@ -137,7 +142,7 @@ class SessionCalendar:
     def next_session(self, time_ns: int) -> Session:
         """The session around an instant, or the first one after it."""
         session = self._span(time_ns).session
-        day = utc_date(time_ns) - dt.timedelta(days=2)
+        day = self._utc_date(time_ns) - dt.timedelta(days=2)
         while session is None or session.end_ns <= time_ns:
             session = self._search(day, 1)
             day = session.trading_day + dt.timedelta(days=1)
@@ -224,7 +229,11 @@ class SessionCalendar:
         days, minutes = divmod(minutes, 1440)
         day += dt.timedelta(days=days)
         wall = dt.datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=self.zone)
-        return int(wall.timestamp()) * SECOND_NS
+        return int(wall.timestamp()) * SECOND_NS - self.shift_ns
+
+    def _utc_date(self, time_ns: int) -> dt.date:
+        """The UTC date of an instant where the sessions are not shifted."""
+        return utc_date(time_ns + self.shift_ns)
 
     def _hours(self, day: dt.date) -> Hours | None:
         weekday = WEEKDAYS[day.weekday()]
@@ -309,6 +318,10 @@ class Calendars:
     def shipped(cls) -> "Calendars":
         """The calendars that come with pitboss."""
         return cls.of(shipped_calendars())
+
+    def shifted(self, by_ns: int) -> "Calendars":
+        """All sessions, that much earlier."""
+        return Calendars({name: calendar.shifted(by_ns) for name, calendar in self.by_name.items()})
 
     def __getitem__(self, name: str) -> SessionCalendar:
         found = self.by_name.get(name)

@@ -23,6 +23,10 @@ class Catalogue:
         """The catalogue of the table and calendars that come with pitboss."""
         return cls(shipped_instruments(), Calendars.shipped())
 
+    def shifted(self, by_ns: int) -> "Catalogue":
+        """The same names in markets whose hours come that much earlier, such as those of a recording or a weekend."""
+        return Catalogue(self.table, self.calendars.shifted(by_ns) if by_ns else self.calendars)
+
     def record(self, symbol: str) -> InstrumentRecord:
         """The table's record behind a root or contract; raises SymbolError or UnknownRootError."""
         return self.table[symbol if symbol in self.table else Contract.parse(symbol).root]

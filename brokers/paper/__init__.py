@@ -135,7 +135,7 @@ async def open_paper(
     broker = Broker(
         capability=CAPABILITY,
         symbols=paper_symbols(catalogue.table, source.instruments),
-        catalogue=catalogue,
+        catalogue=catalogue.shifted(source.offset_ns),
         guard=Guard(name, Host(name, (), clock=runtime.world.clock, tell=lambda _: None), chance=chance),
         orders=PaperOrders(venue, exchange, hub, keeper),
         feed=PaperFeed(venue, source, hub, runtime.world.threads),

@@ -20,6 +20,11 @@ class MarketSource(Protocol):
         """What is traded."""
         ...
 
+    @property
+    def offset_ns(self) -> int:
+        """How far the market's hours lie behind those of the calendars."""
+        ...
+
     def events(self) -> Iterator[MarketEvent]:
         """The market from the start on, in time order."""
         ...

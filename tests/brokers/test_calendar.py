@@ -12,6 +12,7 @@ from brokers.calendar import (
     DAY_NS,
     SECOND_NS,
     Calendars,
+    Session,
     SessionCalendar,
     UnknownCalendarError,
     utc_date,
@@ -369,3 +370,30 @@ def test_every_shipped_calendar_has_a_session_in_every_week_of_a_decade() -> Non
         calendar = CALENDARS[name]
         days = [session.trading_day for session in calendar.sessions(at("2024-01-01 00:00"), at("2034-01-01 00:00"))]
         assert max((later - earlier).days for earlier, later in itertools.pairwise(days)) <= 5
+
+
+@given(calendars, instants, st.integers(-9 * DAY_NS, 9 * DAY_NS), st.sampled_from(["1m", "4h", "1d", "2w"]))
+def test_a_shifted_calendar_says_the_same_of_every_instant_that_much_earlier(
+    calendar: SessionCalendar, time_ns: int, by_ns: int, interval: str
+) -> None:
+    def moved(session: Session) -> tuple[object, ...]:
+        phases = [(phase.start_ns + by_ns, phase.end_ns + by_ns, phase.status) for phase in session.phases]
+        return session.trading_day, session.start_ns + by_ns, session.end_ns + by_ns, phases
+
+    def plain(session: Session) -> tuple[object, ...]:
+        phases = [(phase.start_ns, phase.end_ns, phase.status) for phase in session.phases]
+        return session.trading_day, session.start_ns, session.end_ns, phases
+
+    shifted, there = calendar.shifted(by_ns), time_ns + by_ns
+    assert shifted.status(time_ns) is calendar.status(there)
+    assert shifted.trading_day(time_ns) == calendar.trading_day(there)
+    assert moved(shifted.next_session(time_ns)) == plain(calendar.next_session(there))
+    assert shifted.bar_close(time_ns, Interval.parse(interval)) + by_ns == calendar.bar_close(
+        there, Interval.parse(interval)
+    )
+    mine, theirs = shifted.next_change(time_ns), calendar.next_change(there)
+    assert (mine is None) == (theirs is None)
+    if mine is not None and theirs is not None:
+        assert (mine.time_ns + by_ns, mine.status) == (theirs.time_ns, theirs.status)
+    week = list(map(moved, shifted.sessions(time_ns, time_ns + 7 * DAY_NS)))
+    assert week == list(map(plain, calendar.sessions(there, there + 7 * DAY_NS)))

@@ -17,7 +17,7 @@ from brokers.guards.ladder import Rung
 from brokers.guards.lag import LagStatistics
 from brokers.vault import Keyholder
 from config.settings import Folders, HealthSettings
-from runtime.simulation import SimulatedDisk, SimulatedWorld, simulate
+from runtime.simulation import EPOCH_NS, SimulatedDisk, SimulatedWorld, simulate
 from sessions.control.api.app import control_app
 from sessions.control.api.deeds import Hands
 from sessions.control.api.once import Answer, Begun, Once
@@ -29,7 +29,7 @@ from sessions.control.daemon.house import House
 from sessions.control.daemon.memory import JournalStream
 from sessions.health import Signs, findings
 from sessions.journal.writer import JournalStatistics, State
-from tests.sessions.daemon.life import session
+from tests.sessions.daemon.life import STRATEGY, session
 
 LIVE = '[brokers.tv]\nkind = "tradovate"\naccounts = ["A1"]\nenvironment = "live"\n'
 PAPER = '[brokers.paper]\nkind = "paper"\naccounts = ["paper-1", "paper-2"]\n'
@@ -83,8 +83,10 @@ class Stage:
 Play = Callable[[Stage], Awaitable[object]]
 
 
-def rehearse(folder: Path, text: str, *plays: Play, disk: SimulatedDisk | None = None) -> None:
-    """Lives of one daemon after another, on one disk."""
+def rehearse(
+    folder: Path, text: str, *plays: Play, disk: SimulatedDisk | None = None, epoch_ns: int = EPOCH_NS
+) -> None:
+    """Lives of one daemon after another, on one disk, each from `epoch_ns` on."""
     config = folder / "pitboss.toml"
     config.touch(mode=0o600)
     config.write_text(text)
@@ -92,7 +94,7 @@ def rehearse(folder: Path, text: str, *plays: Play, disk: SimulatedDisk | None =
     disk = disk or SimulatedDisk()
     try:
         for play in plays:
-            simulate(life, Configuration((config,), {}), place, play, seed=3, disk=disk).unwrap()
+            simulate(life, Configuration((config,), {}), place, play, seed=3, disk=disk, epoch_ns=epoch_ns).unwrap()
     finally:
         disk.close()
 
@@ -426,3 +428,22 @@ def test_B21_B22_what_is_ill_takes_down_whom_it_concerns(
     found = findings(signs(**changes), HealthSettings())
     assert [(one.session, one.cause and one.cause.name) for one in found] == told
     assert Decimal(len(found)) == len(set(found))
+
+
+# By the calendar.
+
+SATURDAY_NS = 1_768_068_000_000_000_000  # 2026-01-10 18:00 UTC
+OPENING = "sessions.strategies.opening_range:OpeningRange"
+
+
+def test_on_a_weekend_the_paper_market_is_open_and_a_strategy_that_looks_at_hours_trades(tmp_path: Path) -> None:
+    market = PAPER + 'market.symbols = ["AAPL"]\n'
+    breakout = session("a", "AAPL").replace(STRATEGY, OPENING) + "params = { minutes = 2 }\n"
+
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        with trio.fail_after(3600):
+            while not await stage.get("fills"):  # noqa: ASYNC110 - they are asked for, as a person would
+                await trio.sleep(60)
+
+    rehearse(tmp_path, market + breakout, play, epoch_ns=SATURDAY_NS)
