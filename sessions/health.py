@@ -41,6 +41,7 @@ class Watched:
 
     sessions  the sessions that run, each with its broker (None: not open), its account, and whether it has prices
     unarmed   the sessions that may not take new risk because nobody has armed their broker
+    disarms   when the next arming ends by itself, in nanoseconds of the wall clock; None where none does
     free      the bytes that the disk of the state folder still takes
     """
 
@@ -49,6 +50,7 @@ class Watched:
     settings: Callable[[], HealthSettings]
     sessions: Callable[[], Mapping[str, "Seat"]]
     unarmed: Callable[[], frozenset[str]]
+    disarms: Callable[[], int | None]
     free: Callable[[], int]
     kept: Callable[[], None]  # called after each look, to keep what outlives the process; may raise OSError
 
@@ -131,6 +133,7 @@ class Health(Actor):
         self.watched = watched
         self.checkup: Checkup | None = None
         self.told: frozenset[Finding] = frozenset()
+        self.disarms_ns: int | None = None  # for which a look is ordered
         self.loop: LoopWatch
         self.alerts: AlertDesk
 
@@ -154,7 +157,15 @@ class Health(Actor):
         self.checkup = Checkup(signs, findings(signs, self.watched.settings()))
         self._tell(frozenset(self.checkup.findings))
         self._keep()
+        self._look_when_disarmed()
         return self.checkup
+
+    def _look_when_disarmed(self) -> None:
+        """An arming ends on time, not with the next look."""
+        until_ns = self.watched.disarms()
+        if until_ns is not None and until_ns != self.disarms_ns:
+            self.disarms_ns = until_ns
+            self.send_after(max(until_ns - self.world.clock.wall_ns(), 0) / _SECOND_NS, Health.look)
 
     @message(control=True)
     def latest(self) -> Checkup | None:

@@ -238,6 +238,7 @@ async def arm(hands: Hands, command: Arm) -> Any:
         raise Refused(400, "bad_request", "expected the name of the person who arms, got none", "say who you are")
     armed = await house.arms.arm(command.broker, settings, command.by, command.minutes)
     house.runtime.name(CONNECTIONS, Connections).cast(Connections.retry, command.broker)
+    house.runtime.name(HEALTH, Health).cast(Health.look)
     return armed
 
 

@@ -11,13 +11,12 @@ import trio
 from runtime.wire.host import App, Host, HostEvent, RequestFailed, serve
 from sessions.control.api.app import control_app
 from sessions.control.api.deeds import Hands
-from sessions.control.api.once import Once
+from sessions.control.api.once import STREAM, Once
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.daemon.house import House
 from sessions.control.daemon.memory import JournalStream
 
 DRAIN_SECONDS: Final = 2.0
-_STREAM: Final = "commands"
 
 
 class Face:
@@ -26,7 +25,7 @@ class Face:
     def __init__(self, house: House, configuration: Configuration, spawn: Callable[..., object]) -> None:
         """`spawn` starts a task that ends with whoever opened this."""
         self._house = house
-        self._once = Once(JournalStream(house.journal, house.world, _STREAM), spawn)
+        self._once = Once(JournalStream(house.journal, house.world, STREAM), spawn)
         hands = Hands(house, configuration)
         self._app: App = control_app(hands, self._once, os.geteuid(), self._new_id, self._failed)
         self._host: Host | None = None

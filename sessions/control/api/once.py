@@ -5,7 +5,7 @@ that it began: such a command is never done again by itself. What stops trading 
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import attrs
@@ -14,9 +14,11 @@ import trio
 
 from sessions.control.api.errors import Refused
 from sessions.control.daemon.memory import JournalStream
-from sessions.journal import JournalError
+from sessions.journal import Entry, JournalError, Reader
+from sessions.journal.carry import newest
 
 KEPT: Final = 10_000
+STREAM: Final = "commands"
 _BEGUN: Final = "command.begun"
 _ANSWERED: Final = "command.answered"
 
@@ -118,3 +120,8 @@ class Once:
         self._places[key] = place
         while len(self._places) > KEPT:
             self._places.popitem(last=False)
+
+
+def carry_commands(reader: Reader) -> Iterator[Entry]:
+    """What came last goes over the turn of a month, for a command that is sent again the minute after it."""
+    yield from newest(reader, STREAM, 2 * KEPT)  # the beginning of each and its answer

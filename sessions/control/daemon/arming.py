@@ -5,7 +5,7 @@ and accounts that it was given for, under the version that it was given to; afte
 an account more in the file, a person has to look again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -13,9 +13,11 @@ import attrs
 from brokers import codec
 from config.settings import BrokerSettings
 from sessions.control.daemon.memory import JournalStream
-from sessions.journal import Row
+from sessions.journal import Entry, Reader, Row
+from sessions.journal.carry import newest_of_each_key
 
 LIVE: Final = "live"
+STREAM: Final = "arming"
 MINUTE_NS: Final = 60_000_000_000
 _ARMED: Final = "arming.armed"
 _DISARMED: Final = "arming.disarmed"
@@ -93,6 +95,10 @@ class Arms:
         arming = self.held.get(broker)
         return arming is not None and arming.covers(settings, self.version, self.stream.world.clock.wall_ns())
 
+    def ends_ns(self, brokers: Mapping[str, BrokerSettings]) -> int | None:
+        """When the next arming ends by itself; None while nothing is armed."""
+        return min((arming.until_ns for arming in self.armed(brokers)), default=None)
+
     def armed(self, brokers: Mapping[str, BrokerSettings]) -> tuple[Arming, ...]:
         """What is armed now."""
         live = [name for name, one in brokers.items() if one.environment == LIVE and self.permits(name, one)]
@@ -109,3 +115,8 @@ def folded(rows: Iterable[Row]) -> dict[str, Arming]:
         else:
             held.pop(codec.decode(row.entry.body, Disarming).broker, None)
     return held
+
+
+def carry_arms(reader: Reader) -> Iterator[Entry]:
+    """The last word on each broker goes over the turn of a month."""
+    yield from newest_of_each_key(reader, STREAM)

@@ -17,6 +17,7 @@ from runtime.errors import NotFound
 from runtime.registry import Keys, Registry
 from runtime.wire.redaction import Redactor
 from runtime.world import World
+from sessions.control.daemon.arming import STREAM as ARMING
 from sessions.control.daemon.arming import Arms
 from sessions.control.daemon.log_file import DaemonLog
 from sessions.control.daemon.machine import Machine
@@ -161,7 +162,7 @@ def make_house(
     switch = KillSwitch(world.disk, world.clock, place.state)
     kept = _kept_portfolio(world, place)
     gate = RiskGate(portfolio_limits(settings.risk), switch, catalogue.calendars.by_name, kept=kept)
-    stream = JournalStream(runtime.name(JOURNAL, Journal), world, "arming")
+    stream = JournalStream(runtime.name(JOURNAL, Journal), world, ARMING)
     return House(
         runtime=runtime,
         settings=settings,

@@ -2,14 +2,17 @@
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from brokers.broker import Broker
 from brokers.capability import Environment
+from brokers.catalogue import Catalogue
 from brokers.listing import BrokerPlan, broker_plan
 from brokers.paper import PaperAccount, PaperFaults, PaperSettings
+from brokers.symbol_refresh import kept_table
 from brokers.vault.shelf import VaultShelf
 from config.settings import BrokerSettings, PaperMarket
 from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor, SupervisorRef
@@ -47,11 +50,25 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
     grounds = Grounds(house.runtime, under)
     if house.runtime.registry.whereis(watch_name(plan.name)) is None:  # two logins of a broker share its watch
         await grounds.start(connection_watch(plan.name))
-    return await plan.open(
+    broker: Broker = await plan.open(
         grounds,
         settings_of(plan, settings),
         **{key: value for key, value in offered.items() if key in taken},
     )
+    if broker.feed is not None and settings.market is None:  # a market of our own has the facts from us
+        await grounds.start(broker.symbol_refresh(_symbols_file(house, name)))
+    return broker
+
+
+def _symbols_file(house: House, name: str) -> Path:
+    """What the broker told last of what it trades."""
+    return house.place.state / f"{name}.symbols.toml"
+
+
+def _catalogue(house: House, name: str) -> Catalogue:
+    """A catalogue of its own: what one broker says of a contract's margin is no news about another's."""
+    table = kept_table(house.world.disk, _symbols_file(house, name), house.catalogue.table)
+    return attrs.evolve(house.catalogue, table=table)
 
 
 async def _recorder(house: House, name: str) -> Recorder | None:
@@ -77,7 +94,7 @@ def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
     return {
         "name": name,
         "recording": None if market is None else market(house.world.clock.wall_ns()),
-        "catalogue": house.catalogue,
+        "catalogue": _catalogue(house, name),
         "store": house.place.state / f"{name}.jsonl",
         "logs": lambda account: JournalOrderLog(house.journal, plan.name, account, house.world),
         "shelf": VaultShelf(house.vault),

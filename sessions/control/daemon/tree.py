@@ -10,6 +10,7 @@ from config.settings.sessions import NONE
 from runtime import Actor, Child, DynamicSupervisor, Strategy, Supervisor
 from sessions.control.daemon.connections import CONNECTIONS, Connections
 from sessions.control.daemon.house import HEAD_FILE, JOURNAL, POOL, RISK, SESSIONS, VAULT, VAULT_FILE, House, pool_name
+from sessions.control.daemon.months import Months
 from sessions.control.daemon.plans import session_plan
 from sessions.health import Health, Seat, Watched
 from sessions.journal import Journal, JournalSettings
@@ -31,6 +32,7 @@ def daemon_tree(house: House, control: Child[Any]) -> Supervisor:
             _branch(CONNECTIONS, Child("opener", lambda: Connections(house), name=CONNECTIONS)),
             _branch(SESSIONS, Child(KEEPER, lambda: _keeper(house), name=SESSIONS)),
             Child(HEALTH, lambda: Health(_watched(house)), name=HEALTH),
+            Child("months", lambda: Months(house)),
             control,
         ],
         strategy=Strategy.REST_FOR_ONE,
@@ -89,10 +91,13 @@ def _watched(house: House) -> Watched:
     def unarmed() -> frozenset[str]:
         return frozenset(name for name in _running(house) if not _is_armed(house, name))
 
+    def disarms() -> int | None:
+        return house.arms.ends_ns(house.settings.brokers)
+
     def free() -> int:
         return house.machine.free(house.place.state)
 
-    return Watched(house.journal, house.risk, settings, sessions, unarmed, free, house.keep_portfolio)
+    return Watched(house.journal, house.risk, settings, sessions, unarmed, disarms, free, house.keep_portfolio)
 
 
 def _running(house: House) -> list[str]:

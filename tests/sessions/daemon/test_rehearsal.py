@@ -12,22 +12,29 @@ import attrs
 import pytest
 import trio
 
+from brokers.catalogue import Catalogue
 from brokers.guards.health import Readiness
 from brokers.guards.ladder import Rung
 from brokers.guards.lag import LagStatistics
+from brokers.listing import BrokerPlan, broker_plan
+from brokers.paper import CAPABILITY, PaperAccount, PaperSettings, open_paper
 from brokers.vault import Keyholder
+from config.instruments import parse_instruments
 from config.settings import Folders, HealthSettings
 from runtime.simulation import EPOCH_NS, SimulatedDisk, SimulatedWorld, simulate
 from sessions.control.api.app import control_app
 from sessions.control.api.deeds import Hands
-from sessions.control.api.once import Answer, Begun, Once
+from sessions.control.api.once import STREAM, Answer, Begun, Once
+from sessions.control.daemon import opening
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.daemon.connections import CONNECTIONS
 from sessions.control.daemon.daemon import Daemon, run_daemon
 from sessions.control.daemon.drain import drain
 from sessions.control.daemon.house import House
 from sessions.control.daemon.memory import JournalStream
-from sessions.health import Signs, findings
+from sessions.control.daemon.tree import HEALTH
+from sessions.health import Health, Signs, findings
+from sessions.journal.index import read_index
 from sessions.journal.writer import JournalStatistics, State
 from tests.sessions.daemon.life import STRATEGY, session
 
@@ -84,17 +91,23 @@ Play = Callable[[Stage], Awaitable[object]]
 
 
 def rehearse(
-    folder: Path, text: str, *plays: Play, disk: SimulatedDisk | None = None, epoch_ns: int = EPOCH_NS
+    folder: Path,
+    text: str,
+    *plays: Play,
+    disk: SimulatedDisk | None = None,
+    epoch_ns: int = EPOCH_NS,
+    apart_ns: int = 0,
 ) -> None:
-    """Lives of one daemon after another, on one disk, each from `epoch_ns` on."""
+    """Lives of one daemon after another, on one disk, from `epoch_ns` on and so far apart."""
     config = folder / "pitboss.toml"
     config.touch(mode=0o600)
     config.write_text(text)
     place = Folders(folder, folder, folder)
     disk = disk or SimulatedDisk()
     try:
-        for play in plays:
-            simulate(life, Configuration((config,), {}), place, play, seed=3, disk=disk, epoch_ns=epoch_ns).unwrap()
+        for number, play in enumerate(plays):
+            begins_ns = epoch_ns + number * apart_ns
+            simulate(life, Configuration((config,), {}), place, play, seed=3, disk=disk, epoch_ns=begins_ns).unwrap()
     finally:
         disk.close()
 
@@ -104,7 +117,8 @@ async def life(world: SimulatedWorld, configuration: Configuration, place: Folde
     daemon = Daemon(world, configuration, settings, place, Keyholder(()))
     async with trio.open_nursery() as nursery:
         house: House = await nursery.start(run_daemon, daemon)
-        once = Once(JournalStream(house.journal, world, "commands-here"), nursery.start_soon)
+        once = Once(JournalStream(house.journal, world, STREAM), nursery.start_soon)
+        await once.load()
         app = control_app(Hands(house, configuration), once, 0, lambda: "error-id", lambda _, error: failed(error))
         try:
             await play(Stage(house, app))
@@ -121,7 +135,7 @@ def test_the_tree_stands_in_the_order_of_what_rests_on_what(tmp_path: Path) -> N
         await stage.running("a")
         rows = await stage.get("tree")
         assert [row["id"] for row in rows if row["depth"] == 2] == [
-            "journal", "vault", "risk", "connections", "sessions", "health", "control",
+            "journal", "vault", "risk", "connections", "sessions", "health", "months", "control",
         ]  # fmt: skip
         paths = {row["path"] for row in rows}
         assert {"/pitboss/sessions/pool/a/trader", "/pitboss/connections/pool/paper"} <= paths
@@ -306,8 +320,12 @@ def test_S42_with_one_key_a_live_broker_is_not_even_asked_and_its_sessions_wait(
         assert (await stage.post("arm", by="me", broker="paper"))[1]["code"] == "not_live"
         assert (await stage.post("arm", by="me", broker="tv", minutes=1))[0] == 200
         assert (await stage.get("status"))["live"]
-        await trio.sleep(61)
+        (until_ns,) = {arming.until_ns for arming in stage.house.arms.held.values()}
+        await trio.sleep(60.5)
         assert not (await stage.get("status"))["live"], "an arming ends by itself"
+        looked = await stage.house.runtime.name(HEALTH, Health).call(Health.latest)
+        assert looked is not None
+        assert abs(looked.signs.time_ns - until_ns) < 10_000_000, "and its sessions hear of it at once"
 
     rehearse(tmp_path, text, play)
 
@@ -432,6 +450,7 @@ def test_B21_B22_what_is_ill_takes_down_whom_it_concerns(
 
 # By the calendar.
 
+MARGIN = Decimal(31_000)
 SATURDAY_NS = 1_768_068_000_000_000_000  # 2026-01-10 18:00 UTC
 OPENING = "sessions.strategies.opening_range:OpeningRange"
 
@@ -447,3 +466,97 @@ def test_on_a_weekend_the_paper_market_is_open_and_a_strategy_that_looks_at_hour
                 await trio.sleep(60)
 
     rehearse(tmp_path, market + breakout, play, epoch_ns=SATURDAY_NS)
+
+
+ONE_MARKET = PAPER + 'market.symbols = ["BTC-USD"]\n'
+EARLY_NS = 1_767_585_000_000_000_000  # 2026-01-05 03:50 UTC
+MONTHS_END_NS = 1_769_903_400_000_000_000  # 2026-01-31 23:50 UTC
+
+
+def test_the_turn_of_a_month_begins_a_new_file_that_knows_armings_commands_and_orders(tmp_path: Path) -> None:
+    resting = {
+        "id": "once", "session": "a", "symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.1",
+        "limit_price": "90000",
+    }  # fmt: skip
+    body = json.dumps(resting).encode()
+
+    def sealed(stage: Stage) -> list[tuple[str, bool]]:
+        index = read_index(stage.house.world.disk, tmp_path / "journal")
+        return [(segment.month, segment.archive is not None) for segment in index.segments]
+
+    async def before(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(60)
+        status, told = await stage.ask("POST", "/v1/submit", body)
+        assert status == 200, told
+        assert (await stage.post("arm", by="me", broker="tv", minutes=60))[0] == 200
+        assert sealed(stage) == []
+        await trio.sleep(600)
+        assert sealed(stage) == [("2026-01", False)], "within the second that the month turns"
+        await stage.running("a")
+        await trio.sleep(600)
+        assert sealed(stage) == [("2026-01", True)], "and packed when nobody reads it any more"
+        assert await stage.ask("POST", "/v1/submit", body) == (200, told), "known, without a second order"
+
+    async def after(stage: Stage) -> None:
+        await stage.running("a")
+        assert (await stage.get("status"))["live"], "armed before the turn of the month"
+        assert (await stage.ask("POST", "/v1/submit", body))[0] == 200
+        prices = [row["report"]["order"]["limit_price"] for row in await stage.get("orders")]
+        assert prices.count("90000") == 1
+        assert sealed(stage) == [("2026-01", True)]
+
+    epoch_ns, apart_ns = MONTHS_END_NS, 1_800_000_000_000
+    rehearse(tmp_path, ONE_MARKET + LIVE + session("a"), before, after, epoch_ns=epoch_ns, apart_ns=apart_ns)
+
+
+def test_a_month_that_turned_while_no_daemon_ran_is_sealed_by_the_next_one(tmp_path: Path) -> None:
+    async def before(stage: Stage) -> None:
+        await stage.running("a")
+
+    async def after(stage: Stage) -> None:
+        await stage.running("a")
+        index = read_index(stage.house.world.disk, tmp_path / "journal")
+        assert [segment.month for segment in index.segments] == ["2026-01"]
+
+    epoch_ns, apart_ns = MONTHS_END_NS, 86_400_000_000_000
+    rehearse(tmp_path, ONE_MARKET + session("a"), before, after, epoch_ns=epoch_ns, apart_ns=apart_ns)
+
+
+def test_each_night_a_broker_is_asked_what_it_trades_and_another_brokers_table_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @attrs.frozen
+    class HouseSettings:
+        accounts: tuple[str, ...]
+
+    async def open_house(runtime: Any, said: HouseSettings, *, catalogue: Catalogue, name: str) -> Any:
+        settings = PaperSettings(accounts=tuple(map(PaperAccount, said.accounts)), symbols=("ES",))
+        broker = await open_paper(runtime, settings, catalogue=catalogue, name=name)
+        feed = broker.need_feed()
+        dearer = [attrs.evolve(one, initial_margin=MARGIN) for one in await feed.instruments()]
+
+        async def instruments() -> Any:
+            asked.append(runtime.world.clock.wall_ns())
+            return dearer
+
+        monkeypatch.setattr(type(feed), "instruments", lambda _: instruments())
+        return broker
+
+    asked: list[int] = []
+    plan = BrokerPlan("house", CAPABILITY, open_house, HouseSettings)
+    monkeypatch.setattr(opening, "broker_plan", lambda kind: plan if kind == "house" else broker_plan(kind))
+
+    async def night(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(1200)
+        assert len(asked) == 2, "at the start and at night"
+        assert 4 * 3600 <= asked[1] // 10**9 % 86_400 <= 4 * 3600 + 600
+        house, paper = stage.house.brokers["house"], stage.house.brokers["paper"]
+        assert house.catalogue.table["ES"].initial_margin == MARGIN
+        assert paper.catalogue.table["ES"].initial_margin != MARGIN
+        kept = parse_instruments(stage.house.world.disk.read(tmp_path / "house.symbols.toml").decode(), "kept")
+        assert kept["ES"].initial_margin == MARGIN
+
+    text = ONE_MARKET + '[brokers.house]\nkind = "house"\naccounts = ["h-1"]\n'
+    rehearse(tmp_path, text + session("a"), night, epoch_ns=EARLY_NS)
