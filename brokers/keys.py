@@ -6,6 +6,8 @@ those of a version 4 UUID, so that every rendering of it, the UUID included, pas
     24 epoch | 24 random | 0100 | 12 random | 10 | 62 random
 """
 
+import functools
+import itertools
 import random
 import string
 from typing import Final
@@ -28,6 +30,12 @@ class InvalidKey(ValueError):
         self.expected = expected
 
 
+@functools.cache
+def _pairs(digits: str) -> tuple[str, ...]:
+    """All numbers of two digits, in order: every order needs a key, and half of its divisions are enough."""
+    return tuple(map("".join, itertools.product(digits, repeat=2)))
+
+
 @attrs.frozen
 class KeyForm:
     """How a key is written: a mask whose `#` are digits, most significant first, out of `digits`."""
@@ -47,14 +55,15 @@ class KeyForm:
 
     def write(self, number: int) -> str:
         """The number's digits laid into the mask, leading zeros included."""
-        base, backwards = len(self.digits), []
-        for place in reversed(self.mask):
-            if place == _DIGIT:
-                number, digit = divmod(number, base)
-                backwards.append(self.digits[digit])
-            else:
-                backwards.append(place)
-        return "".join(reversed(backwards))
+        pairs, text, wanted = _pairs(self.digits), "", self.mask.count(_DIGIT)
+        while len(text) < wanted:
+            text = pairs[number % len(pairs)] + text
+            number //= len(pairs)
+        text = text[-wanted:]
+        if wanted == len(self.mask):
+            return text
+        digits = iter(text)
+        return "".join(next(digits) if place == _DIGIT else place for place in self.mask)
 
     def read(self, text: str) -> int:
         """The number behind a text of this form; raises InvalidKey."""

@@ -141,7 +141,9 @@ class RiskBook:
         lines.price(line.total, event.worth)
 
     def _close(self, event: Closed) -> None:
-        self._resize(event.key, None)
+        line = self.orders.close(event.key)
+        if line is not None:
+            self.lines.weigh(line)
 
     def _ask_change(self, event: ChangeAsked) -> None:
         self.pace.count(event.time_ns)
@@ -153,16 +155,12 @@ class RiskBook:
     def _settle_change(self, event: ChangeSettled) -> None:
         self._resize(event.key, event.quantity)
 
-    def _resize(self, key: str, quantity: Decimal | None) -> None:
-        """Gives an open order another quantity, or closes it."""
+    def _resize(self, key: str, quantity: Decimal) -> None:
+        """Gives an open order another quantity."""
         order = self.orders.orders.get(key)
-        if order is None:
-            return
-        if quantity is None:
-            self.orders.close(key)
-        else:
+        if order is not None:
             self.orders.resize(key, quantity)
-        self.lines.weigh(self.lines.line(order.session, order.symbol))
+            self.lines.weigh(self.lines.line(order.session, order.symbol))
 
     def _fill(self, event: Filled) -> None:
         key, side, quantity = event.key, event.side, event.quantity

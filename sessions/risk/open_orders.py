@@ -131,11 +131,15 @@ class OpenOrders:
             self._enter(entered, quantity)
 
     def _fill_open(self, order: OpenOrder, quantity: Decimal, line: Line) -> None:
-        before, side, group = self._side_live(order), order.side, order.group
+        side, group = order.side, order.group
         filled = EXACT.add(order.filled, quantity)
         self.orders[order.key] = after = OpenOrder(
             order.session, order.key, order.symbol, side, order.quantity, filled, group
         )
+        if group is None and filled <= order.quantity:  # as nearly all are: what is filled can fill no more
+            line.shift(side, quantity.copy_negate())
+            return
+        before = self._side_live(order)
         if group is not None:
             self._count(self.groups[group], side, quantity)
         line.shift(side, EXACT.subtract(self._side_live(after), before))
@@ -153,13 +157,16 @@ class OpenOrders:
         for side in Side:
             self._shift_side(member, side, EXACT.subtract(self._group_live(key, side), before[side]))
 
-    def close(self, key: str) -> None:
-        """Removes an order."""
-        order = self.orders[key]
+    def close(self, key: str) -> Line | None:
+        """Removes an order; returns its line, None if that is as it was: for an order that is filled, or not here."""
+        order = self.orders.get(key)
+        if order is None:
+            return None
+        if order.group is None and order.filled >= order.quantity:
+            del self.orders[key]
+            return None
         before = self._side_live(order)
         del self.orders[key]
-        if order.group is None and not before:
-            return  # as after most orders: all of it is filled
         after = _ZERO
         if order.group is not None:
             self._members[order.group].remove(key)
@@ -167,6 +174,7 @@ class OpenOrders:
             if not self._members[order.group]:
                 self._forget(order.group)
         self._shift(order, EXACT.subtract(after, before))
+        return self._lines.line(order.session, order.symbol)
 
     def _forget(self, key: str) -> None:
         del self._members[key]

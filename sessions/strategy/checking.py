@@ -128,7 +128,8 @@ def _check_submit(submit: Submit, view: View[Any], tags: set[str]) -> None:
     elif not isinstance(request, Order):
         raise _Rubbish(submit, "an Order or an OrderGroup to submit")
     for order in submit.orders:
-        _check_fields(submit, order, _ORDER)
+        if not _is_plain(order):
+            _check_fields(submit, order, _ORDER)
         _check_symbol(submit, order.symbol, view)
         _check_tag(submit, order.key)
         if order.key.startswith(FLATTENING):
@@ -136,6 +137,19 @@ def _check_submit(submit: Submit, view: View[Any], tags: set[str]) -> None:
         if order.key in tags:
             raise _Rubbish(submit, f"a tag that is free; {order.key!r} is still open: modify or cancel it")
         tags.add(order.key)
+
+
+def _is_plain(order: Order) -> bool:
+    """Whether it is what most orders are, at a glance: at the market or at a limit, and nothing is odd about it."""
+    return (
+        type(order.side) is Side
+        and type(order.type) is OrderType
+        and type(order.time_in_force) is TimeInForce
+        and _size(order.quantity)
+        and (order.limit_price is None or sane(order.limit_price))
+        and order.stop_price is order.trail_offset is order.trail_percent is order.expires_ns is None
+        and order.extended_hours is order.reduce_only is order.post_only is False
+    )
 
 
 def _check_group(submit: Submit, group: OrderGroup) -> None:
