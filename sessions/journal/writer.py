@@ -45,6 +45,7 @@ CHORE_SECONDS: Final = 60.0  # between two heads, and two checkpoints of a quiet
 RETRY_SECONDS: Final = 1.0  # between two attempts to re-open
 GROUP_ROWS: Final = 1_000
 MOST_WAITING: Final = 100_000
+MOST_PAGES: Final = 4 * CHECKPOINT_PAGES  # with so many a checkpoint does not wait for a quiet moment any more
 WAL_ALARM: Final = 64 << 20
 
 Done = Callable[[outcome.Outcome[Any]], object]
@@ -130,6 +131,7 @@ class Writer:
         self._sleeper: Task | None = None
         self._sleeps_until = 0.0
         self._wrote = False  # a moment ago: what follows from it is noted soon
+        self._rested = False  # nothing came in the moment after it, which makes that the time for a checkpoint
         self._closing = False
         self._ended = trio.Event()
         self._rows = self._groups = self._largest = self._failures = 0
@@ -269,10 +271,14 @@ class Writer:
             await self._chores()
         elif self._queue:
             await self._sleep(min(self._note_due, self._chores_due))
+        elif self._wrote:
+            self._wrote, self._rested = False, True
+            await self._sleep(min(trio.current_time() + NOTE_SECONDS, self._chores_due))
+        elif self._rested and self._store.pages >= CHECKPOINT_PAGES:
+            self._rested = False
+            await self._checkpoint()
         else:
-            linger = trio.current_time() + NOTE_SECONDS if self._wrote else self._chores_due
-            self._wrote = False
-            await self._sleep(min(linger, self._chores_due))
+            await self._sleep(self._chores_due)
 
     async def _next(self) -> None:
         group = self._work = self._take()
@@ -282,7 +288,7 @@ class Writer:
             await self._commit_group(group)
         self._work = []
         self._wrote = True
-        if self._store.pages >= CHECKPOINT_PAGES * (4 if self._urgent else 1):
+        if self._store.pages >= MOST_PAGES:
             await self._checkpoint()
 
     async def _perform(self, ticket: _Ticket, job: Callable[[], Any]) -> None:

@@ -147,7 +147,8 @@ def _is_plain(order: Order) -> bool:
         and type(order.time_in_force) is TimeInForce
         and _size(order.quantity)
         and (order.limit_price is None or sane(order.limit_price))
-        and order.stop_price is order.trail_offset is order.trail_percent is order.expires_ns is None
+        and order.stop_price is order.trail_offset is order.trail_percent is None
+        and order.expires_ns is None
         and order.extended_hours is order.reduce_only is order.post_only is False
     )
 

@@ -25,8 +25,17 @@ from sessions.journal.errors import (
 )
 from sessions.journal.journal import JOURNAL, Journal
 from sessions.journal.reader import Reader, replay
-from sessions.journal.store import JournalSettings, Store
-from sessions.journal.writer import GROUP_ROWS, JournalDown, JournalNews, JournalNotice, JournalUp, State, Writer
+from sessions.journal.store import CHECKPOINT_PAGES, JournalSettings, Store
+from sessions.journal.writer import (
+    GROUP_ROWS,
+    NOTE_SECONDS,
+    JournalDown,
+    JournalNews,
+    JournalNotice,
+    JournalUp,
+    State,
+    Writer,
+)
 from tests.sessions.journal.desk import CHAIN, FOLDER, HEAD, entries, entry, memory_store, numbered, real_store
 
 Story = Callable[[SimulatedWorld, Writer, list[JournalNews]], Awaitable[None]]
@@ -128,6 +137,38 @@ def test_a_group_is_bounded_and_a_flood_is_refused_whole() -> None:
         assert (full.value.waiting, full.value.refused) == (0, 100_001)
 
     assert rehearse(story) == list(range(1, 1_400))
+
+
+def test_a_checkpoint_waits_for_a_quiet_moment_unless_the_log_has_grown_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []  # after how many rows
+    checkpoint = Store.checkpoint
+
+    def noted(store: Store, **how: bool) -> None:
+        made.append(store.head.seq)
+        checkpoint(store, **how)
+
+    monkeypatch.setattr(Store, "checkpoint", noted)
+
+    async def story(world: SimulatedWorld, writer: Writer, news: list[JournalNews]) -> None:
+        number, pages = 1, []
+        while not made:
+            await writer.commit(entries(*range(number, number + 100)))
+            number += 100
+            pages.append(writer._store.pages)
+            await trio.sleep(NOTE_SECONDS / 2)
+        assert max(pages) > CHECKPOINT_PAGES * 2
+        while writer._store.pages < CHECKPOINT_PAGES:
+            await writer.commit(entries(*range(number, number + 100)))
+            number += 100
+        assert len(made) == 1
+        await trio.sleep(NOTE_SECONDS * 2)
+        assert len(made) == 2
+        await trio.sleep(NOTE_SECONDS * 100)
+        assert len(made) == 2
+
+    rehearse(story)
 
 
 def test_d05_a_commit_that_is_queued_outlives_the_cancellation_of_its_caller() -> None:
