@@ -202,7 +202,7 @@ class Tradovate:
         if found is None or request.method not in {found.method, _SOCKET}:
             raise RefusedError(404, f"Not found: {endpoint[:60]}")
         if endpoint == "authorize":
-            return found.handler(Call({}, request.body.decode(errors="replace").strip(), ask))
+            return found.handler(Call({}, _shown_token(request.body), ask))
         call = Call({**request.query, **read_object(request.body)}, _bearer(request), ask)
         if not found.free:
             self._check_grant(call, found)
@@ -344,6 +344,12 @@ def _found(kind: str, row: Entity | None) -> Entity:
     if row is None:
         raise RefusedError(404, f"Not found: {kind}")
     return row
+
+
+def _shown_token(body: bytes) -> str:
+    """The token that a socket shows, bare or as JSON text: clients that others wrote send either."""
+    text = body.decode(errors="replace").strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _endpoint(request: Request) -> str:

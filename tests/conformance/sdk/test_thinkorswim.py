@@ -6,9 +6,12 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.conformance.sdk.served import need, served
 
 FUTURE, STOCK = "/ES", "AAPL"
+pytestmark = pytest.mark.filterwarnings("ignore")  # what others' code warns of is not ours to mend
 
 
 def test_the_sdk_logs_in_streams_places_replaces_and_cancels() -> None:

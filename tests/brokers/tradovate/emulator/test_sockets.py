@@ -36,6 +36,15 @@ def test_a_path_that_is_no_socket_is_refused() -> None:
     played(play)
 
 
+def test_a_token_may_be_shown_bare_or_as_json_text_as_clients_of_others_do() -> None:
+    async def play(user: User) -> None:
+        async with user.synced() as sock:
+            for shown, status in ((user.token, 200), (f'"{user.token}"', 200), ('"', 401), ('""', 401)):
+                assert (await sock.ask("authorize", shown))["s"] == status
+
+    played(play)
+
+
 @pytest.mark.parametrize("on_expiry", list(OnExpiry))
 def test_F11_an_open_socket_is_authorized_again_and_loses_nothing_whatever_the_server_does(on_expiry: OnExpiry) -> None:
     async def play(user: User) -> None:
