@@ -141,6 +141,12 @@ class Pipe:
                 await self._reading.park()
         return piece
 
+    @property
+    def readable(self) -> bool:
+        """Whether the reader would not have to wait: for bytes, for the end of file, or to learn that all is lost."""
+        self.transit.settle(trio.current_time())
+        return self._lost or self.transit.ended or bool(self.transit.inbox)
+
     def _expect(self) -> None:
         """Sees to it that the reader is woken when the next piece arrives."""
         due = self.transit.arrival()

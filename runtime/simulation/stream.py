@@ -76,6 +76,10 @@ class SimulatedStream(trio.abc.HalfCloseableStream):
         with self._receiving:
             return await self._incoming.receive(max_bytes)
 
+    def is_readable(self) -> bool:
+        """Whether bytes, the end or a break wait to be read, as a socket can tell."""
+        return self._incoming.readable
+
     async def aclose(self) -> None:
         """Closes both directions; what was sent is still delivered."""
         if not self._closed:

@@ -193,6 +193,25 @@ async def test_f01_a_reset_breaks_both_ends_at_once_and_loses_what_is_under_way(
 
 
 @rehearsed
+async def test_a_stream_tells_that_something_waits_to_be_read_as_a_socket_does(world: SimulatedWorld) -> None:
+    world.network.shape(inward=Conditions(latency=fixed(1)))
+    link = await open_link(world.network)
+    assert not link.client.is_readable()
+    await link.server.send_all(b"word")
+    assert not link.client.is_readable()
+    await trio.sleep(1)
+    assert link.client.is_readable()
+    assert await link.client.receive_some() == b"word"
+    assert not link.client.is_readable()
+    await link.server.aclose()
+    await trio.sleep(1)
+    assert link.client.is_readable()
+    other = await open_link(world.network)
+    other.reset()
+    assert other.client.is_readable()
+
+
+@rehearsed
 async def test_f01_a_reset_wakes_those_who_wait(world: SimulatedWorld) -> None:
     world.network.shape(outward=Conditions(buffer=1))
     link = await open_link(world.network)
