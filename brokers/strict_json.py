@@ -6,7 +6,7 @@ characters, lone surrogates, and documents over a size limit. Numbers with a poi
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 import attrs
@@ -93,7 +93,10 @@ def _integer(text: str) -> int | _Odd:
 
 
 def _decimal(text: str) -> Decimal | _Odd:
-    return Decimal(text) if len(text) <= MAX_NUMBER else _Odd(text)
+    try:
+        return Decimal(text) if len(text) <= MAX_NUMBER else _Odd(text)
+    except InvalidOperation:  # an exponent of twenty digits is JSON, and no Decimal
+        return _Odd(text)
 
 
 def _checked(value: Any, path: str, depth: int) -> Any:
@@ -104,7 +107,10 @@ def _checked(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, list):
         return [_checked(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, _Odd):
-        _refuse(path, f"expected a JSON number of at most {MAX_NUMBER} characters, got {shown(value.text)}")
+        _refuse(
+            path,
+            f"expected a JSON number of at most {MAX_NUMBER} characters that a Decimal holds, got {shown(value.text)}",
+        )
     if isinstance(value, str):
         _check_text(value, path)
     return value

@@ -296,6 +296,8 @@ def hostile() -> Sequence[bytes]:
         b'{"Bid":NaN}',
         b'{"Bid":"NaN","Volume":"Infinity","Last":"-sNaN"}',
         b'{"Bid":1e999999,"Ask":"1E+999999999"}',
+        b'{"access_token":"a","expires_in":1e99999999999999999999,"Bid":1e-99999999999999999999}',
+        _MD.replace(b"6858.25", b"1e99999999999999999999").replace(b":3}", b":1e99999999999999999999}"),
         b'{"Symbol":"ES\\u0000Z26","Bid":"1"}',
         b'{"OrderID":"1","OrderID":"2"}',
         b'{"Quantity":' + b"9" * 5_000 + b"}",
