@@ -77,3 +77,4 @@ def test_a_daemon_that_was_killed_cut_off_and_lied_to_is_whole_again_when_it_is_
     assert outcome.converged_s < 240
     assert [one.why for one in outcome.restarts[:2]] == ["cut off", "cut off"]
     assert outcome.faults == {"F05": 1, "F28": 1, "F21": 1, "F08": 1, "F29": 1, "F40": 1}
+    assert {row for row, _ in outcome.cells} == outcome.faults.keys()

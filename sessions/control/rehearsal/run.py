@@ -67,6 +67,7 @@ class Outcome:
     violations: tuple[Violation, ...]
     error: str = ""
     apart: str = ""  # what never agreed
+    cells: Mapping[tuple[str, str], int] = attrs.field(factory=dict)  # fault row and state of orders: how often
     story: Story = Story()  # noqa: RUF009 - frozen
 
     @property
@@ -100,6 +101,7 @@ class Score:
     orders: int = 0
     fills: int = 0
     faults: Mapping[str, int] = attrs.field(factory=dict)
+    cells: Mapping[tuple[str, str], int] = attrs.field(factory=dict)
     restarts: tuple[Ended, ...] = ()
     converged_s: float = math.inf
     apart: str = ""
@@ -169,7 +171,7 @@ def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:
         kinds = [entry.kind for entry in emulator.log.entries]
         score.orders += kinds.count(ACCEPTED)
         score.fills += kinds.count(FILLED)
-    score.faults = dict(storm.struck)
+    score.faults, score.cells = dict(storm.struck), dict(storm.cells)
     score.restarts = tuple(lives.ended)
     score.story = score.chronicle.story()
 
@@ -184,6 +186,7 @@ def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
         orders=score.orders,
         fills=score.fills,
         faults=score.faults,
+        cells=score.cells,
         restarts=score.restarts,
         converged_s=score.converged_s,
         violations=tuple(score.checker.violations) if score.checker else (),

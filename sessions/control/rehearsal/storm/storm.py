@@ -10,6 +10,7 @@ from sessions.control.rehearsal.cast import Cast
 from sessions.control.rehearsal.lives import Lives
 from sessions.control.rehearsal.machine import Ground
 from sessions.control.rehearsal.storm.catalogue import KINDS
+from sessions.control.rehearsal.storm.coverage import order_states
 from sessions.control.rehearsal.storm.kinds import Undo
 from sessions.control.rehearsal.storm.operator import Operator
 from sessions.control.rehearsal.storm.schedule import Schedule, Strike
@@ -18,16 +19,36 @@ from sessions.control.rehearsal.storm.stage import Stage
 CALM_LOOKS = 2.0  # seconds between two looks of the operator when nothing goes wrong any more
 
 
+@attrs.frozen
+class Struck:
+    """A strike that was carried out, when, and when it was over."""
+
+    at_s: float
+    strike: Strike
+
+    @property
+    def over_s(self) -> float:
+        """When what it began has ended, if nothing ended it before."""
+        return self.at_s + self.strike.lasts_ms / 1000
+
+
 @attrs.define(eq=False)
 class Storm:
-    """What goes wrong in one run."""
+    """What goes wrong in one run.
+
+    history  what struck, oldest first
+    struck   how often, by row of the fault table
+    cells    how often each row struck while orders were in a state, by both
+    """
 
     world: SimulatedWorld
     ground: Ground
     cast: Cast
     lives: Lives
     schedule: Schedule
-    struck: Counter[str] = attrs.field(factory=Counter)  # how often, by row of the fault table
+    history: list[Struck] = attrs.field(factory=list)
+    struck: Counter[str] = attrs.field(factory=Counter)
+    cells: Counter[tuple[str, str]] = attrs.field(factory=Counter)
     operator: Operator = attrs.field(init=False)
     _open: dict[Strike, Undo] = attrs.field(factory=dict)  # what goes on, oldest first
 
@@ -55,7 +76,9 @@ class Storm:
         self.operator.looks = CALM_LOOKS
 
     def _strike(self, stage: Stage, strike: Strike) -> None:
+        self.cells.update((strike.row, state) for state in order_states(self.lives.house))
         undo = KINDS[strike.fault].act(stage, strike)
+        self.history.append(Struck(trio.current_time(), strike))
         self.struck[strike.row] += 1
         if undo is not None:
             self._end(strike)  # the same one, drawn twice
