@@ -120,7 +120,7 @@ async def open_tradovate(
         raise
     await runtime.start(Supervisor(_sockets(house), max_restarts=10, within=60), f"{name}-sockets")
     broker = Broker(
-        capability=CAPABILITY if settings.market_data else attrs.evolve(CAPABILITY, data=None),
+        capability=_capability(settings),
         symbols=house.symbols,
         catalogue=catalogue,
         guard=Guard(name, house.host, chance=runtime.world.chance),
@@ -130,6 +130,15 @@ async def open_tradovate(
     books = [broker.account_books(account, log=logs(account)) for account in accounts]
     await runtime.start(Supervisor(books, max_restarts=10, within=60), f"{name}-books")
     return broker
+
+
+def _capability(settings: TradovateSettings) -> Capability:
+    """What this login can do; of an emulator it may be known that it acts and tells sooner than is assumed."""
+    found = CAPABILITY if settings.market_data else attrs.evolve(CAPABILITY, data=None)
+    if settings.acts_within_ns is None or found.orders is None:
+        return found
+    orders = attrs.evolve(found.orders, effect_ns=settings.acts_within_ns, visibility_ns=SHARED_NS)
+    return attrs.evolve(found, orders=orders)
 
 
 def _sockets(house: House) -> list[Child[Any]]:

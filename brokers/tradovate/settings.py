@@ -33,6 +33,7 @@ class TradovateSettings:
     split_sync    whether the state of things is asked for in pieces, account by account, in the vendor's newer form
     human_texts   parts of an error text, in small letters, by which a second factor is known
     emulated      whether the hosts are an emulator's, whose markets keep hours that no calendar tells
+    acts_within_ns    how soon an emulator has certainly acted on a request; None: what is assumed of the broker
     """
 
     login: str = "main"
@@ -46,6 +47,7 @@ class TradovateSettings:
     split_sync: bool = False
     human_texts: tuple[str, ...] = TRADOVATE_DEMO.human_texts
     emulated: bool = False
+    acts_within_ns: int | None = None
     limits: tuple[Bucket, ...] = REQUESTS
 
     @property

@@ -78,6 +78,11 @@ class BrokerSettings:
         check=Entries(IDENTIFIER, HOST),
         by_name=True,
     )
+    acts_within_ms: int | None = setting(
+        "How soon an emulator has certainly acted on a request; not set, as late as the broker itself might.",
+        None,
+        within(100, 600000),
+    )
     market: PaperMarket | None = setting(
         "The market of a paper broker; any other broker has its own.",
         attrs.Factory(lambda broker: PaperMarket() if broker.kind == PAPER else None, takes_self=True),

@@ -46,6 +46,7 @@ def conflicts(parts: Readable, stated: Layer) -> Iterator[Conflict]:
         path = ("brokers", name)
         yield from _of_paper(path, broker) if broker.kind == PAPER else _of_remote(path, broker)
         yield from _of_live(path, broker, stated)
+        yield from _of_emulated(path, broker)
     yield from _shared_logins(brokers)
     for name, session in parts.sessions.items():
         yield from _of_session(("sessions", name), session, parts.brokers)
@@ -61,6 +62,12 @@ def _of_paper(path: Path, broker: BrokerSettings) -> Iterator[Conflict]:
         yield Conflict((*path, "environment"), "paper, because a paper broker has no other", broker.environment)
     if broker.hosts:
         yield Conflict((*path, "hosts"), "none, because a paper broker has no host", Remark("hosts"))
+
+
+def _of_emulated(path: Path, broker: BrokerSettings) -> Iterator[Conflict]:
+    if broker.acts_within_ms is not None and not broker.hosts:
+        expected = "none, because without hosts this is no emulator, and nobody knows that of a broker"
+        yield Conflict((*path, "acts_within_ms"), expected, broker.acts_within_ms)
 
 
 def _of_remote(path: Path, broker: BrokerSettings) -> Iterator[Conflict]:

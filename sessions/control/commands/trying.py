@@ -10,19 +10,21 @@ BENCHES = ("runtime", "paper", "session", "wire", "cli", "daemon")
 
 
 @click.command(cls=Command)
-@click.option("--duration", type=click.FloatRange(min=1), default=15.0, show_default=True, help="Seconds to run.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Decides what crashes and when.")
+@click.option("--duration", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Seconds of trading.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Decides the market.")
 @machine_readable
 def demo(duration: float, seed: int, as_json: bool) -> None:
-    """Shows a supervised tree of actors that crash and come back.
+    """Shows three sessions trade through three crashes, and audits every order and fill.
 
-    Needs no configuration, no network and no account. Ends with a summary.
+    Needs no configuration, no network and no account, and touches nothing of yours: a daemon of its own trades at a
+    broker that is emulated here. The broker's stream is cut, a strategy raises, the daemon is killed; you see how soon
+    all is whole again. Ctrl-C ends it early, with the audit.
 
-    Exit codes: 0 everything came back, 1 something did not, 2 the command was not understood.
+    Exit codes: 0 every promise was kept, 1 one was broken, 2 the command was not understood.
 
     Example: pitboss demo --duration 5
     """
-    from sessions.control.screen import run_demo  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.demo.screen import run_demo  # noqa: PLC0415 - imported late: --help must stay quick
 
     sys.exit(run_demo(duration, seed, as_json=as_json))
 

@@ -113,6 +113,7 @@ def settings_of(plan: BrokerPlan, settings: BrokerSettings) -> Any:
         "environment": Environment(settings.environment),
         "accounts": settings.accounts,
         "emulated": bool(settings.hosts),
+        "acts_within_ns": None if settings.acts_within_ms is None else settings.acts_within_ms * 1_000_000,
     }
     known = {field.alias: field.default for field in attrs.fields(plan.settings)}
     hosts = {key: f"{_scheme(known.get(key))}://{host}" for key, host in settings.hosts.items()}
