@@ -23,24 +23,6 @@ def pitboss(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_demo_with_json_prints_one_object_and_nothing_else() -> None:
-    done = pitboss("demo", "--duration", "1.6", "--seed", "3", "--json")
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
-    assert done.stdout.count("\n") == 1
-    assert summary["ok"]
-    assert summary["crashes"] >= 1
-    assert summary["restarts"] >= summary["came_back"]
-    assert all(crash["how"] in {"crash", "kill"} for crash in summary["details"])
-
-
-def test_the_demo_for_people_ends_with_a_verdict() -> None:
-    done = pitboss("demo", "--duration", "1")
-    assert done.returncode == 0, done.stderr
-    assert "all whole" in done.stdout
-    assert "\x1b" not in done.stdout, "plain when piped"
-
-
 def modules_after(*words: str) -> set[str]:
     """What a command has imported when it ends."""
     program = (

@@ -103,7 +103,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Entry]]] = {
         ),
     },
     "Trying out": {
-        "demo": Entry("trying", "Shows a supervised tree of actors that crash and come back."),
+        "demo": Entry("trying", "Shows three sessions trade through three crashes, and audits every order and fill."),
         "bench": Entry("trying", "Measures NAME against its floor in the same run and holds it to its bars."),
         "emulate": Entry("emulate", "Serves BROKER's protocol on 127.0.0.1 until it is interrupted."),
         "rehearse": Entry(

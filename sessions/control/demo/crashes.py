@@ -31,7 +31,7 @@ async def crash_stream(scene: Scene) -> None:
     await _moment(lambda: faults.struck[_LOST_FILL] > 0)
     faults.off(_LOST_FILL)
     owed, syncs = len(scene.broker.fills), len(_syncs(scene))
-    crash = _note(scene, "stream", "the broker's order stream is cut, and the word of a fill with it")
+    crash = _note(scene, "stream", "the order stream is cut with the word of a fill")
     number = _syncs(scene)[-1].facts["line"]
     for line in scene.emulator.door.lines:
         if line.number == number:
@@ -63,7 +63,7 @@ async def crash_process(scene: Scene) -> None:
     """Kills the daemon the moment the broker fills one of its orders, and starts the next one."""
     epoch, filled = -1 if scene.status is None else scene.status["epoch"], len(scene.broker.fills)
     await _moment(lambda: len(scene.broker.fills) > filled)
-    crash = _note(scene, "process", "kill -9 of the whole daemon, the moment an order is filled")
+    crash = _note(scene, "process", "kill -9 of the daemon as an order is filled")
     await scene.stage.kill()
     scene.status = None
     await scene.stage.start()

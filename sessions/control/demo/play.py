@@ -30,6 +30,8 @@ _READY_SECONDS: Final = 30.0  # within which every session has to trade
 _FLAT_SECONDS: Final = 15.0
 _ORDERS: Final = 200  # a session, however long it goes on: the broker has a quota of requests
 _QUICKEST_MS: Final = 250
+_LONGEST_ROOM: Final = 50
+_SHORT_ROOM: Final = "/tmp"  # noqa: S108 - the folder that is made there has a name of its own and is private
 
 Watch = Callable[[Scene], None]
 
@@ -60,7 +62,7 @@ async def play(
     Leaves no process and no file, however it ends.
     """
     world = real_world(random.Random(seed))
-    with tempfile.TemporaryDirectory(prefix="pitboss-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pitboss-demo-", dir=_room()) as folder:
         async with trio.open_nursery() as nursery:
             seats = _seats(world)
             symbols = [seat.symbol for seat in seats]
@@ -75,6 +77,12 @@ async def play(
             finally:
                 await scene.stage.end()
                 nursery.cancel_scope.cancel(reason="the demo is over")
+
+
+def _room() -> str | None:
+    """Where the folder of the demo goes: where temporary files go, unless a socket's path would be too long there."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _LONGEST_ROOM else _SHORT_ROOM
 
 
 def _seats(world: World) -> tuple[Seat, ...]:
@@ -112,10 +120,10 @@ async def _played(scene: Scene, seed: int, in_time: trio.CancelScope) -> Summary
         in_doubt = await _wind_up(scene)
     except (NeverWhole, NotReady, Refusal) as failure:
         broken.append(str(failure))
-    scene.doing = "audits the books"
+    scene.doing, scene.over = "audits the books", True
     await scene.stage.end()
     await scene.read_journal()
-    verdict, scene.over = judge(scene.broker, scene.journal), True
+    verdict = judge(scene.broker, scene.journal)
     broken += verdict.broken()
     seconds = round(scene.passed(), 3)
     return Summary(seconds, seed, scene.broker.ticks, in_doubt, tuple(scene.crashes), verdict, tuple(broken))

@@ -79,7 +79,9 @@ class Scene:
         return None
 
     async def read_journal(self) -> None:
-        """Takes up what the journal holds by now."""
+        """Takes up what the journal holds by now; until the first daemon is ready there is none that is whole."""
+        if not self.stage.was_ready:
+            return
         async with self._reading:
             await trio.to_thread.run_sync(self.journal.read)
 

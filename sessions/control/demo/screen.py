@@ -11,7 +11,7 @@ import trio
 
 from sessions.control.commands.output import is_terminal, show, width
 from sessions.control.demo.play import Summary, Watch, play
-from sessions.control.demo.scene import Record, Scene
+from sessions.control.demo.scene import Scene
 from sessions.control.demo.stage import Seat
 from sessions.control.demo.summary import as_record, crash_lines, summary_lines
 from sessions.control.view.lines import BLANK, Cell, Column, Line, Span, Tone, coloured, line, table
@@ -122,7 +122,7 @@ def picture(scene: Scene, columns: int | None) -> list[Line]:
     """The scene as it is now."""
     left = max(scene.duration - scene.passed(), 0)
     return [
-        line(("pitboss demo", "strong"), "  a real daemon, an emulated broker, no network, nothing of yours touched"),
+        line(("pitboss demo", "strong"), "  a real daemon, an emulated broker, nothing of yours is touched"),
         line((f"{scene.doing}; {left:.0f} s left" if scene.began is not None and left else scene.doing, "dim")),
         BLANK,
         *table(_COLUMNS, (_session(scene, seat) for seat in scene.seats), columns),
@@ -139,7 +139,7 @@ def picture(scene: Scene, columns: int | None) -> list[Line]:
 
 
 def _session(scene: Scene, seat: Seat) -> tuple[Cell, ...]:
-    state, tone = _state(scene.status, seat.session)
+    state, tone = _state(scene, seat.session)
     where = (seat.account, seat.symbol)
     fills = sum((fill.account, fill.symbol) == where for fill in scene.journal.fills.values())
     earned = scene.journal.earnings(seat.session)
@@ -154,10 +154,11 @@ def _session(scene: Scene, seat: Seat) -> tuple[Cell, ...]:
     )
 
 
-def _state(status: Record | None, session: str) -> tuple[str, Tone]:
+def _state(scene: Scene, session: str) -> tuple[str, Tone]:
     """What a session does, in a word."""
+    status = scene.status
     if status is None:
-        return "down", "bad"
+        return ("starting", "dim") if scene.began is None else ("ended", "dim") if scene.over else ("down", "bad")
     row = next((row for row in status["sessions"] if row["session"] == session), None)
     if row is None:
         return "down", "bad"

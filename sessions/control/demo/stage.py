@@ -94,6 +94,7 @@ class Stage:
     folder: Path
     process: trio.Process | None = None
     starts: int = 0
+    was_ready: bool = False
 
     @property
     def journal(self) -> Path:
@@ -147,6 +148,7 @@ class Stage:
                 said += more
         if b"ready" not in said:
             raise NotReady((said + real_world().disk.read(Path(log.name))).decode(errors="replace"))
+        self.was_ready = True
 
     async def _heard(self) -> bytes:
         """What the daemon says next; nothing once it has ended."""

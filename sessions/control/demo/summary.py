@@ -68,8 +68,8 @@ def summary_lines(summary: Summary, width: int | None = None) -> list[Line]:
         *crash_lines(summary.crashes, width),
         BLANK,
         line(
-            f"profit and loss before fees: {money(str(totals['journal']))} by the journal, "
-            f"{money(str(totals['broker']))} by the broker, ",
+            f"profit before fees: {money(str(totals['journal']))} by the journal, "
+            f"{money(str(totals['broker']))} by the broker: ",
             ("they agree", "good") if agree else ("they differ", "bad"),
         ),
         *(line(f"orders that are in doubt yet: {count}") for count in (summary.in_doubt,) if count),
