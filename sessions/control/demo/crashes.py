@@ -5,6 +5,7 @@ actor     a person's order meets a defect that was planted in a strategy, which 
 process   the broker fills an order, and before the daemon can hear of that it is killed with SIGKILL
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from sessions.control.demo.strategy import PulseParameters
 
 WHOLE_SECONDS: Final = 30.0  # within which everything has to be whole again
 MOMENT_SECONDS: Final = 5.0  # that are waited for the bad moment
+HEARD_SECONDS: Final = 1.0  # within which a strategy has heard of a person's order, or it is placed again
 SETTLE_SECONDS: Final = 0.05  # after which an order is surely answered
 _SYNC: Final = "/v1/user/syncrequest"
 _LOST_FILL: Final = "lose-fill"
@@ -51,11 +53,15 @@ async def crash_actor(scene: Scene) -> None:
     await _moment(lambda: scene.traded(seat) > traded)  # so that none of its own orders is on the way
     await trio.sleep(SETTLE_SECONDS)
     crash = _note(scene, "actor", f"the strategy of {seat.session} raises in the middle of an order")
-    await _place(scene, seat.session, seat.symbol)
 
-    async def seen(_: Record) -> bool:
+    async def seen(_: object) -> bool:
         return len(await scene.ask("crashes") or ()) > before
 
+    with trio.move_on_after(WHOLE_SECONDS):
+        while not await seen(None):
+            await _place(scene, seat.session, seat.symbol)
+            with trio.move_on_after(HEARD_SECONDS):
+                await _until(seen)
     await _whole(scene, crash, seen)
 
 
@@ -97,19 +103,16 @@ async def _moment(comes: Callable[[], bool]) -> None:
             await trio.sleep(0.001)
 
 
+async def _until(seen: Callable[[Any], Awaitable[bool]]) -> None:
+    while not await seen(None):  # noqa: ASYNC110 - the daemon is asked, it is another process
+        await trio.sleep(LOOK_SECONDS)
+
+
 async def _place(scene: Scene, session: str, symbol: str) -> None:
-    """The person's order; one that risk denies, because a price is old, is placed again."""
+    """The person's order; whatever it comes to, the session's crash is what counts."""
     size = str(PulseParameters(symbol).chokes_on)
-    with trio.move_on_after(MOMENT_SECONDS):
-        while True:
-            try:
-                await scene.tell("submit", session=session, symbol=symbol, side="buy", type="market", quantity=size)
-            except Refusal as refusal:
-                if refusal.code != "risk":
-                    return  # the session fell before it could answer, which is what was wanted
-                await trio.sleep(LOOK_SECONDS)
-            else:
-                return
+    with contextlib.suppress(Refusal):  # by risk, where a price is old, or because the session fell before it answered
+        await scene.tell("submit", session=session, symbol=symbol, side="buy", type="market", quantity=size)
 
 
 def _syncs(scene: Scene) -> tuple[Entry, ...]:

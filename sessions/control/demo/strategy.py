@@ -66,10 +66,12 @@ class Pulse(Strategy[PulseParameters, PulseState]):
     def decide(self, event: Event, view: View[PulseState]) -> Decisions:
         """One decision a pause; raises Choked when told of an order by hand of the size that it cannot stand."""
         match event:
-            case Quote() | Trade() | Filled():
-                return self._beat(view) if self._is_due(view) else None
             case OrderUpdate(tag=tag, report=report) if self._is_stranger(tag, report):
                 raise Choked(tag)
+            case Filled(tag=None, fill=fill) if fill.quantity > 1:  # it was done before anybody told of the order
+                raise Choked(fill.order_key or fill.id)
+            case Quote() | Trade() | Filled():
+                return self._beat(view) if self._is_due(view) else None
             case _:
                 return None
 
