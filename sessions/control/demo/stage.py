@@ -63,7 +63,7 @@ def configuration(emulator: Emulator, seats: tuple[Seat, ...], pause_ms: int) ->
     strategy = f"{Pulse.__module__}:{Pulse.__qualname__}"
     tables: dict[tuple[str, ...], Mapping[str, Any]] = {
         ("daemon",): {"drain_s": 2},
-        ("health",): {"check_s": 1, "reconcile_s": 5},
+        ("health",): {"check_s": 1},
         ("risk",): pace | wide,
         ("brokers", BROKER): {
             "kind": emulator.broker,

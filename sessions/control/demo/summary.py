@@ -65,8 +65,7 @@ def summary_lines(summary: Summary, width: int | None = None) -> list[Line]:
         BLANK,
         tuple(_counted(counts)),
         BLANK,
-        *crash_lines(summary.crashes, width),
-        BLANK,
+        *((*crash_lines(summary.crashes, width), BLANK) if summary.crashes else ()),
         line(
             f"profit before fees: {money(str(totals['journal']))} by the journal, "
             f"{money(str(totals['broker']))} by the broker: ",

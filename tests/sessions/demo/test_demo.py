@@ -51,7 +51,7 @@ def daemons(folder: Path) -> list[str]:
 
 def test_without_any_configuration_it_survives_three_crashes_and_leaves_nothing(short: Path) -> None:
     done = run([*DEMO, "--duration", "1", "--json"], short)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.count("\n") == 1
     told: dict[str, Any] = json.loads(done.stdout)
     assert (told["ok"], told["broken"], told["duplicates"], told["lost"], told["invented"]) == (True, [], 0, 0, 0)
