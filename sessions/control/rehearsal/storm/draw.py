@@ -43,7 +43,7 @@ def draw(seed: int, seconds: float, settings: Settings, allowed: Iterable[str] |
     Raises UnknownFault.
     """
     chance = random.Random(f"{seed}/storm")
-    targets = {name: found for name in _named(allowed) if (found := _targets(KINDS[name], settings))}
+    targets = {name: found for name in _named(allowed) if (found := targets_of(KINDS[name], settings))}
     share = chance.choice((0.15, 0.3, 0.5, 0.8))
     chosen = [KINDS[name] for name in targets if chance.random() < share]
     spells = list(_spells(chance, seconds))
@@ -69,7 +69,7 @@ def _named(allowed: Iterable[str] | None) -> list[str]:
     return [name for name, kind in KINDS.items() if name in wanted or kind.row in wanted]
 
 
-def _targets(kind: Kind, settings: Settings) -> tuple[str, ...]:
+def targets_of(kind: Kind, settings: Settings) -> tuple[str, ...]:
     """What a class can strike here."""
     match kind.place:
         case Place.MACHINE:
