@@ -12,6 +12,7 @@ from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_store import TokenStore
 from config.reading import ConfigError
 from runtime.errors import ActorError, NoSuchActor
+from runtime.simulation import PowerCut
 from sessions.control.api.errors import Refused
 from sessions.control.daemon.house import House
 from sessions.control.rehearsal.cast import Cast
@@ -72,6 +73,8 @@ class Operator:
                 await work(house)
         except REFUSALS as error:
             self.refused.append(f"{type(error).__name__}: {error}")
+        except PowerCut as error:
+            self.refused.append(f"cut off under the command: {error}")
 
     async def _tend(self, house: House) -> None:
         if house.switch.mark is not None and not self.pulled:

@@ -32,7 +32,7 @@ _VALUES: Final[Mapping[str, Value]] = {
     "swizzle": seconds(0.2, 3),
     "error-after": one_of(*_ERRORS),
     "error-before": one_of(*_ERRORS),
-    "quota": one_of("429", "429,1", "429,5", "429,20", "418,5", "403", "403,5"),
+    "quota": one_of("429,1", "429,5", "429,20", "418,5", "403", "403,5"),  # a bare 429 may mean a block of an hour
     "body": one_of(*WRONG),
     "hostile": one_of(*HOSTILE),
 }
