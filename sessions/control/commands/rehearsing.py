@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -13,13 +15,14 @@ from brokers.replay import MissingExtraError, ReplayError
 from brokers.symbols import SymbolError
 from sessions.control.commands.output import progress, show, width
 from sessions.control.commands.sources import loaded, places
-from sessions.control.commands.speaking import NOT_WELL, Refused
+from sessions.control.commands.speaking import NOT_WELL, NotWell, Refused
+from sessions.control.rehearsal.chronicle import Watch
 from sessions.control.rehearsal.company import played
 from sessions.control.rehearsal.failures import distilled
 from sessions.control.rehearsal.page import Shown, report
 from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.refusal import NotRehearsable
-from sessions.control.rehearsal.run import Outcome
+from sessions.control.rehearsal.run import SETTLE, Outcome, rehearse
 from sessions.control.rehearsal.selection import Wish, programme
 from sessions.control.rehearsal.storm import KINDS, UnknownFault
 from sessions.control.rehearsal.tape import BadTape, Tape
@@ -61,11 +64,9 @@ def rehearsed(
 ) -> int:
     """Plays every seed and returns the exit code."""
     began, outcomes = perf_counter(), []
-    with progress(f"{len(seeds)} runs", len(seeds)) as advance:
-        for outcome in played(programme, seeds, _jobs(jobs, len(seeds))):
-            _tell(outcome, as_json=as_json)
-            outcomes.append(outcome)
-            advance(1)
+    for outcome in _played(programme, seeds, _jobs(jobs, len(seeds))):
+        _tell(outcome, as_json=as_json)
+        outcomes.append(outcome)
     if len(outcomes) > 1 and not as_json:
         show([summary_line(outcomes, perf_counter() - began)])
     broken = [one for one in outcomes if not one.sound]
@@ -85,8 +86,8 @@ def replayed(path: Path, page: Path | None, *, as_json: bool) -> int:
         tape = Tape.read(path)
     except (BadTape, OSError) as refusal:
         raise Refused(str(refusal)) from refusal
-    with progress(f"seed {tape.seed}, {len(tape.schedule.strikes)} faults"):
-        outcome = tape.play()
+    with _simulated(tape.seed, tape.programme) as watch:
+        outcome = tape.play(watch)
     same = outcome.trace_hash == tape.trace_hash
     _tell(outcome, as_json=as_json, same_trace=same)
     if not as_json:
@@ -95,6 +96,39 @@ def replayed(path: Path, page: Path | None, *, as_json: bool) -> int:
     if page is not None:
         _write_page(page, [_shown(tape, outcome, {tape.seed: path})], f"Seed {tape.seed}, {path.name}")
     return 0 if outcome.sound else NOT_WELL
+
+
+def _played(programme: Programme, seeds: range, jobs: int) -> Iterator[Outcome]:
+    """The outcomes, with a bar for the runs, or for the time of the only one."""
+    if len(seeds) == 1:
+        with _simulated(seeds[0], programme) as watch:
+            outcome = rehearse(programme.plan(seeds[0]), watch)
+        yield outcome
+        return
+    with progress(f"{len(seeds)} runs", len(seeds)) as advance:
+        try:
+            for outcome in played(programme, seeds, jobs):
+                yield outcome
+                advance(1)
+        except BrokenProcessPool as broken:
+            raise NotWell(
+                "a process that played was ended from outside, most likely for want of memory; the runs that are not "
+                "told were not finished; say --jobs 1"
+            ) from broken
+
+
+@contextmanager
+def _simulated(seed: int, programme: Programme) -> Iterator[Watch]:
+    """A bar of simulated time."""
+    reached = 0.0
+    with progress(f"seed {seed}", int(SETTLE + programme.seconds)) as advance:
+
+        def watch(now: float) -> None:
+            nonlocal reached
+            advance(int(now) - int(reached))
+            reached = now
+
+        yield watch
 
 
 def _jobs(jobs: int | None, runs: int) -> int:

@@ -13,6 +13,8 @@ from brokers.paper.exchange import Cascade
 
 STEP_SECONDS: Final = 15.0  # between two looks at money and prices where nothing trades
 
+Watch = Callable[[float], object]
+
 
 @attrs.frozen
 class Trade:
@@ -67,7 +69,9 @@ class Story:
 class Chronicle:
     """Listens to the brokers without touching anything: a run goes the same way with it and without."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = lambda _: None) -> None:
+        """`watch` is told the time of each look at money and prices."""
+        self.watch = watch
         self._orders: list[float] = []
         self._trades: list[Trade] = []
         self._money: list[Money] = []
@@ -129,6 +133,7 @@ class _Seat:
 
     def look(self) -> None:
         now = self._looked = trio.current_time()
+        self._chronicle.watch(now)
         for currency, worth in self._worth().items():
             self._chronicle.seen(Money(now, self._name, currency, worth - self._began[currency]))
         for symbol in self._exchange.instruments:

@@ -17,7 +17,7 @@ def play_seed(programme: Programme, seed: int) -> Outcome:
 
 
 def played(programme: Programme, seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
-    """The outcome of each seed, in order, as soon as it and those before it are there."""
+    """The outcome of each seed, in order, as soon as it and those before it are there; raises BrokenProcessPool."""
     play = partial(play_seed, programme)
     if jobs == 1:
         yield from map(play, seeds)

@@ -19,7 +19,7 @@ from sessions.control.rehearsal.agreement import agreed, difference
 from sessions.control.rehearsal.cast import Cast
 from sessions.control.rehearsal.checker.checker import Checker, Rule
 from sessions.control.rehearsal.checker.invariant import Scene, Violation
-from sessions.control.rehearsal.chronicle import Chronicle, Story
+from sessions.control.rehearsal.chronicle import Chronicle, Story, Watch
 from sessions.control.rehearsal.lives import STATE, Ended, Lives
 from sessions.control.rehearsal.machine import Ground
 from sessions.control.rehearsal.storm import Schedule, Storm
@@ -110,9 +110,9 @@ class Score:
     story: Story = attrs.field(factory=Story)
 
 
-def rehearse(plan: Plan) -> Outcome:
-    """Runs one rehearsal to its end."""
-    score = Score()
+def rehearse(plan: Plan, watch: Watch = lambda _: None) -> Outcome:
+    """Runs one rehearsal to its end; `watch` is told now and then how many seconds have been simulated."""
+    score = Score(chronicle=Chronicle(watch))
     with SimulatedDisk() as disk:
         epoch = plan.recording[0].time_ns if plan.recording else EPOCH_NS
         result = simulate(_play, plan, score, seed=plan.seed, epoch_ns=epoch, disk=disk, faults=FaultPlan())

@@ -6,6 +6,7 @@ from typing import Self
 import attrs
 import msgspec
 
+from sessions.control.rehearsal.chronicle import Watch
 from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.run import Outcome, rehearse
 from sessions.control.rehearsal.storm import Schedule
@@ -51,6 +52,6 @@ class Tape:
         """Puts it into a file; raises OSError."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
-    def play(self) -> Outcome:
+    def play(self, watch: Watch = lambda _: None) -> Outcome:
         """Plays it again."""
-        return rehearse(self.programme.plan(self.seed, self.schedule))
+        return rehearse(self.programme.plan(self.seed, self.schedule), watch)
