@@ -56,9 +56,10 @@ class KeyForm:
     def write(self, number: int) -> str:
         """The number's digits laid into the mask, leading zeros included."""
         pairs, text, wanted = _pairs(self.digits), "", self.mask.count(_DIGIT)
-        while len(text) < wanted:
-            text = pairs[number % len(pairs)] + text
-            number //= len(pairs)
+        base = len(pairs)
+        for _ in range((wanted + 1) // 2):
+            text = pairs[number % base] + text
+            number //= base
         text = text[-wanted:]
         if wanted == len(self.mask):
             return text

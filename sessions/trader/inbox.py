@@ -15,7 +15,7 @@ MOST_NEWS: Final = 100_000
 MOST_MARKET: Final = 100_000
 DELIVERIES: Final = 3
 
-_KEPT: Final = (OrderUpdate, Filled)
+_KEPT: Final = frozenset({OrderUpdate, Filled})
 
 
 class InboxFull(Exception):
@@ -27,57 +27,60 @@ class InboxFull(Exception):
 
 
 class Inbox:
-    """One session's events on their way to its strategy; `delivered` ends the delivery that `take` began."""
+    """One session's events on their way to its strategy; `delivered` ends the delivery that `take` began.
+
+    `news` and `market` are to be looked at only: whether anything waits is asked with every tick.
+    """
 
     def __init__(self) -> None:
         self.missed = 0  # market events that there was no room for
         self.conflated = 0
         self.poisoned: list[Event] = []
-        self._news: deque[Event] = deque()
-        self._market: deque[Event | str] = deque()  # a text stands for the newest quote of that symbol
+        self.news: deque[Event] = deque()
+        self.market: deque[Event | str] = deque()  # a text stands for the newest quote of that symbol
         self._newest: dict[str, Quote] = {}
         self._current: Event | None = None
         self._suspect: Event | None = None  # the piece of news that was told last, if nobody came back from it
         self._deliveries = 0  # of the suspect
 
     def __len__(self) -> int:
-        return len(self._news) + len(self._market)
+        return len(self.news) + len(self.market)
 
     def put(self, event: Event) -> None:
         """Adds what must not be lost; raises InboxFull."""
-        if len(self._news) >= MOST_NEWS:
-            raise InboxFull(len(self._news))
-        self._news.append(event)
+        if len(self.news) >= MOST_NEWS:
+            raise InboxFull(len(self.news))
+        self.news.append(event)
 
     def put_first(self, event: Event) -> None:
         """Adds what comes before everything that waits: the start."""
-        self._news.appendleft(event)
+        self.news.appendleft(event)
 
     def put_quote(self, quote: Quote) -> None:
         """Adds a quote, in the place of an older one of its symbol that still waits."""
         if quote.symbol in self._newest:
             self.conflated += 1
         else:
-            self._market.append(quote.symbol)
+            self.market.append(quote.symbol)
         self._newest[quote.symbol] = quote
 
     def put_market(self, event: Bar | Trade) -> None:
         """Adds a bar or a print; without room it is counted and left out."""
-        if len(self._market) >= MOST_MARKET:
+        if len(self.market) >= MOST_MARKET:
             self.missed += 1
             return
-        self._market.append(event)
+        self.market.append(event)
 
     def take(self) -> Event | None:
         """The next event, or None."""
-        if self._news:
-            event = self._news[0]
-            if isinstance(event, _KEPT):
+        if self.news:
+            event = self.news[0]
+            if type(event) in _KEPT:
                 self._deliveries = self._deliveries + 1 if event is self._suspect else 1
                 self._suspect = event
-        elif self._market:
-            first = self._market.popleft()
-            event = self._newest.pop(first) if isinstance(first, str) else first
+        elif self.market:
+            first = self.market.popleft()
+            event = self._newest.pop(first) if type(first) is str else first  # type: ignore[assignment]
         else:
             return None
         self._current = event
@@ -86,20 +89,20 @@ class Inbox:
     def delivered(self) -> None:
         """The event that was taken last is done with."""
         current, self._current = self._current, None
-        if self._news and self._news[0] is current:
-            self._news.popleft()
+        if self.news and self.news[0] is current:
+            self.news.popleft()
         if current is self._suspect:
             self._suspect = None
 
     def begin(self) -> Event | None:
         """Readies the inbox for a new trader; returns the event that was put aside, if one has ended too many."""
-        self._market.clear()
+        self.market.clear()
         self._newest.clear()
         self._current = None
-        self._news = deque(event for event in self._news if isinstance(event, _KEPT))
+        self.news = deque(event for event in self.news if type(event) in _KEPT)
         suspect = self._suspect
-        if suspect is None or self._deliveries < DELIVERIES or not self._news or self._news[0] is not suspect:
+        if suspect is None or self._deliveries < DELIVERIES or not self.news or self.news[0] is not suspect:
             return None
         self._suspect = None
-        self.poisoned.append(self._news.popleft())
+        self.poisoned.append(self.news.popleft())
         return suspect

@@ -97,7 +97,8 @@ class Market:
                     self._watch(line, joined)
             if line.tells_trades and line.telling:
                 self._inbox.put_market(event)
-        return len(self._inbox) > 0
+        inbox = self._inbox
+        return bool(inbox.market or inbox.news)
 
     def _watch(self, line: Line, joined: JoinedBars) -> None:
         """Notices that another bar is forming, so that somebody wakes when it is over."""

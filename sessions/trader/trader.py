@@ -320,7 +320,8 @@ class Trader(Actor):
         self._wake()
 
     def _wake(self) -> None:
-        if not self._awake and self.started and len(self.inbox):
+        inbox = self.inbox
+        if (inbox.news or inbox.market) and self.started and not self._awake:
             self._awake = True
             self.ref.cast(Trader.attend)
 
@@ -338,7 +339,7 @@ class Trader(Actor):
                 picture.add_bar(event)
             self._consult(event)
             inbox.delivered()
-        if len(inbox):
+        if inbox.news or inbox.market:
             await trio.lowlevel.checkpoint()
         self._wake()
 
