@@ -205,6 +205,10 @@ class Ledger:
         """The shares of all sessions in one position; their quantities sum to it; raises UnknownInstrument."""
         return report.session_positions(self.account, symbol)
 
+    def session_position(self, symbol: str, session: str | None) -> Position | None:
+        """The share of one session, None for one that never traded it; raises UnknownInstrument."""
+        return report.session_position(self.account, symbol, session)
+
     def statistics(self, symbol: str) -> report.TradeStatistics:
         """The finished trades of the net position; raises UnknownInstrument."""
         return report.statistics(self.account.book(symbol).net)

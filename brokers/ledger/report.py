@@ -151,6 +151,13 @@ def session_positions(account: Account, symbol: str) -> tuple[SessionPosition, .
     )
 
 
+def session_position(account: Account, symbol: str, session: str | None) -> Position | None:
+    """One session's share in a position, None for one that never traded it; raises UnknownInstrument."""
+    book = account.book(symbol)
+    share = book.shares.get(session)
+    return None if share is None else _position(account, book, share)
+
+
 def statistics(tally: Tally) -> TradeStatistics:
     """The finished trades of a tally."""
     score = tally.score

@@ -106,17 +106,15 @@ class Clerk:
     def _look_at(self, symbol: str, now_ns: int) -> None:
         """Shows the session's share of a position to its strategy, and notes what it has earned."""
         try:
-            book = self.desk.ledger.account.book(symbol)
-            share = next(
-                (one.position for one in self.desk.ledger.session_positions(symbol) if one.session == self.session),
-                None,
-            )
+            ledger = self.desk.ledger
+            share = ledger.session_position(symbol, self.session)
         except LedgerError as error:
             self.desk.problem(error)
             return
         if share is not None:
             self._picture.positions[symbol] = share
-            self._results[symbol] = (EXACT.subtract(share.realised, book.shares[self.session].fees), share.unrealised)
+            fees = ledger.account.book(symbol).shares[self.session].fees
+            self._results[symbol] = (EXACT.subtract(share.realised, fees), share.unrealised)
 
     def positions(self) -> tuple[Position, ...]:
         """What the session holds, flat positions left out."""

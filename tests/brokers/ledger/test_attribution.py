@@ -18,6 +18,17 @@ def test_shares_sum_to_the_position_and_both_averages_are_told() -> None:
     assert sum(share.position.quantity for share in shares) == ledger.position("ONE").quantity == 8
 
 
+def test_one_share_is_the_same_as_among_all_and_a_stranger_has_none() -> None:
+    ledger = new_ledger()
+    ledger.apply(fill(1, BUY, 10, 100, session="trend"))
+    ledger.apply(fill(2, SELL, 4, 110, session="revert"))
+    ledger.apply(fill(3, BUY, 2, 120))
+    ledger.mark(marked("ONE", 115))
+    for share in ledger.session_positions("ONE"):
+        assert ledger.session_position("ONE", share.session) == share.position
+    assert ledger.session_position("ONE", "stranger") is None
+
+
 def test_profit_is_split_differently_but_is_the_same_in_sum() -> None:
     ledger = new_ledger()
     ledger.apply(fill(1, BUY, 10, 100, session="trend"))
