@@ -42,12 +42,13 @@ _TERMS: Final = ("quantity", "limit_price", "stop_price", "trail_offset", "trail
 
 @attrs.define(eq=False)
 class _Watch:
-    """One order: the last sight, what is counted of it, and the fills made of it (which are all, or none)."""
+    """One order: the last sight, what is counted of it, the fills made of it (which are all, or none), their fees."""
 
     key: str | None = None
     seen: Seen | None = None
     known: Executions = attrs.field(factory=Executions)
     fills: list[Fill] = attrs.field(factory=list)
+    fees: Decimal = _ZERO
     whole: bool = False  # its life was watched from its beginning
     based: bool = False  # of an older one: the count that its further fills are measured from is certain
     restated: int = 0
@@ -132,6 +133,7 @@ class OrderMemory:
             # Shortly after our start a list may lag behind what the books know already.
             value = EXACT.multiply(seen.filled, seen.average or _ZERO)
             watch.known = attrs.evolve(watch.known, quantity=seen.filled, value=value)
+            watch.fees = seen.fees
             watch.based = now_ns > self._settled_ns and (not seen.filled or seen.average is not None)
         elif seen.filled > watch.known.quantity and seen.average is not None:
             yield Filled(_counted(watch, seen, now_ns, seen.average))
@@ -181,8 +183,10 @@ def _counted(watch: _Watch, seen: Seen, now_ns: int, average: Decimal) -> Fill:
     assert fill is not None  # noqa: S101 - the caller has compared the counts
     mark = f"/{watch.restated}" if watch.restated else ""
     price = average if fill.price <= 0 < average else fill.price  # a rounded average can turn the rest below nought
-    fill = attrs.evolve(fill, id=fill.id + mark, price=price, order_key=watch.key)
+    fee = EXACT.subtract(seen.fees, watch.fees)  # commission is told for the whole order, as quantity is
+    fill = attrs.evolve(fill, id=fill.id + mark, price=price, fee=fee, order_key=watch.key)
     watch.known = watch.known.restated({fill.id: Execution(fill.quantity, fill.price)})
+    watch.fees = seen.fees
     watch.fills.append(fill)
     return fill
 
@@ -219,7 +223,7 @@ def _recounted(watch: _Watch, seen: Seen, filled: Decimal, now_ns: int) -> Itera
     """Another count: all fills are void, and what is counted now stands for them."""
     yield from (Busted(fill.id) for fill in watch.fills)
     watch.fills.clear()
-    watch.known = Executions()
+    watch.known, watch.fees = Executions(), _ZERO
     if filled and seen.average is not None:
         yield Filled(_counted(watch, seen, now_ns, seen.average))
 

@@ -156,6 +156,7 @@ class OrderRecord(Payload, frozen=True):
     stop_price: Decimal | None = None
     trailing_stop: TrailingStop | None = None
     filled_price: Decimal | None = None
+    commission_fee: Decimal = Decimal(0)
     good_till_date: str = ""
     opened_date_time: str = ""
     closed_date_time: str = ""

@@ -12,7 +12,7 @@ from brokers.model import Change, GroupKind, Order, OrderGroup, OrderReport, Ord
 from brokers.sides import Side
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.symbols import Names
-from brokers.tradestation.wire import BadPayload, OrderRecord, price, quantity, stamp, time_ns
+from brokers.tradestation.wire import BadPayload, OrderRecord, money, price, quantity, stamp, time_ns
 
 LONGEST_CONFIRM_ID: Final = 22
 
@@ -73,6 +73,7 @@ class Seen:
 
     word      UNKNOWN where the status tells nothing of the state
     average   price of all that is filled, None where nothing is or it was not told
+    fees      commission of all that is filled, as far as it is told
     """
 
     account: str
@@ -84,6 +85,7 @@ class Seen:
     opened_ns: int
     closed_ns: int | None
     reason: str
+    fees: Decimal = Decimal(0)
 
     @property
     def order_id(self) -> str:
@@ -130,6 +132,7 @@ def seen_of(record: OrderRecord, names: Names) -> Seen:
         opened_ns=time_ns(record.opened_date_time, "OpenedDateTime") if record.opened_date_time else 0,
         closed_ns=time_ns(record.closed_date_time, "ClosedDateTime") if record.closed_date_time else None,
         reason=record.reject_reason,
+        fees=money(record.commission_fee, "CommissionFee"),
     )
 
 

@@ -61,6 +61,25 @@ def test_the_increment_of_a_running_average_has_its_own_price() -> None:
     assert (second.fill.id, second.fill.quantity, second.fill.price) == ("1/3", 2, Decimal("6891.00"))
 
 
+@given(st.lists(st.tuples(st.integers(1, 3), st.decimals(-1, 5, places=2)), min_size=1, max_size=5))
+def test_the_fees_of_the_fills_come_to_the_commission_of_the_order(steps: list[tuple[int, Decimal]]) -> None:
+    memory, filled, fees, told = OrderMemory(0), 0, Decimal(0), Decimal(0)
+    for more, fee in steps:
+        filled, fees = filled + more, fees + fee
+        (event,) = events(
+            memory.take(sight(filled, order=attrs.evolve(LIMIT, quantity=Decimal(99)), fees=fees), NOW), Filled
+        )
+        told += event.fill.fee
+    assert told == fees
+
+
+def test_of_an_older_order_only_the_commission_of_what_was_watched_is_a_fee() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(4, opened_ns=OLD, fees=Decimal("9.2")), NOW)
+    (filled,) = events(memory.take(sight(6, opened_ns=OLD, fees=Decimal("13.8")), NOW), Filled)
+    assert filled.fill.fee == Decimal("4.6")
+
+
 def test_the_same_sight_twice_is_no_news() -> None:
     memory = OrderMemory(0)
     assert memory.take(sight(1), NOW)
