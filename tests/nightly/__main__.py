@@ -93,6 +93,7 @@ def figures(lines: Iterable[str]) -> Mapping[str, float]:
         total["runs"] += 1
         total.update({name: record[name] for name in COUNTED})
         total.update(record["faults"])
+        total.update(record["cells"])
     return dict(total)
 
 
@@ -143,7 +144,8 @@ def told(wanted: Sequence[Job], state: State) -> int:
     console.print(table)
     total = state.figures()
     if total:
-        rows = {name: count for name, count in sorted(total.items()) if name.startswith("F")}
+        rows = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " not in name}
+        cells = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " in name}
         hours = total["simulated_s"] / 3600
         console.print(
             f"rehearsed: {total['runs']:,} runs, {hours:,.1f} h, {total['events']:,} events, {total['orders']:,} orders, "
@@ -151,6 +153,11 @@ def told(wanted: Sequence[Job], state: State) -> int:
             soft_wrap=True,
         )
         console.print("faults: " + ", ".join(f"{row} {count:,}" for row, count in rows.items()), soft_wrap=True)
+        console.print(
+            f"{len(cells)} cells of fault and order state, of them fewer than 10 times: "
+            + (", ".join(f"{cell} {count}" for cell, count in cells.items() if count < 10) or "none"),
+            soft_wrap=True,
+        )
     failed_jobs = [job for job in wanted if job.name in state.done and not state.done[job.name].ok]
     for job in failed_jobs:
         console.print(f"\n{job.name}", style="red")

@@ -13,7 +13,7 @@ from tests.nightly.state import Done, Night, OtherNight, State
 
 NIGHT = Night(commit="abc", scale=1.0, hours=6.5)
 SAYS = "import json; print(json.dumps({'trace_hash': 'x', 'orders': 2, 'fills': 1, 'events': 9, 'restarts': 0, "
-SAYS += "'violations': 0, 'simulated_s': 60.0, 'faults': {'F08': 3}})); print('{\"seed\": 1}'); print('words')"
+SAYS += "'violations': 0, 'simulated_s': 60.0, 'faults': {'F08': 3}, 'cells': {'F08 working': 2}})); print('{\"seed\": 1}'); print('words')"
 
 
 def job(name: str, text: str) -> Job:
@@ -50,6 +50,7 @@ def test_what_failed_is_run_again_and_what_was_well_is_not(tmp_path: Path) -> No
     assert {name: done.ok for name, done in state.done.items()} == {"well": True, "ill": False, "told": True}
     assert state.figures() == {
         "runs": 1, "orders": 2, "fills": 1, "events": 9, "restarts": 0, "violations": 0, "simulated_s": 60.0, "F08": 3,
+        "F08 working": 2,
     }  # fmt: skip
 
 

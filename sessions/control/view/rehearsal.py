@@ -23,6 +23,7 @@ def run_record(outcome: Outcome) -> dict[str, Any]:
         "orders": outcome.orders,
         "fills": outcome.fills,
         "faults": dict(sorted(outcome.faults.items())),
+        "cells": {" ".join(cell): count for cell, count in sorted(outcome.cells.items())},
         "restarts": len(outcome.restarts),
         "converged_s": round(outcome.converged_s, 3) if math.isfinite(outcome.converged_s) else None,
         "violations": len(outcome.complaints),

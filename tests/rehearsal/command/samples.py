@@ -29,6 +29,7 @@ SOUND = Outcome(
     orders=2,
     fills=2,
     faults={"F28": 1, "F06": 1},
+    cells={("F28", "none"): 1, ("F06", "working"): 1},
     restarts=(Ended(35.0, None, "cut off"),),
     converged_s=1.5,
     violations=(),
