@@ -145,7 +145,7 @@ def told(wanted: Sequence[Job], state: State) -> int:
     total = state.figures()
     if total:
         rows = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " not in name}
-        cells = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " in name}
+        seen = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " in name}
         hours = total["simulated_s"] / 3600
         console.print(
             f"rehearsed: {total['runs']:,} runs, {hours:,.1f} h, {total['events']:,} events, {total['orders']:,} orders, "
@@ -154,8 +154,8 @@ def told(wanted: Sequence[Job], state: State) -> int:
         )
         console.print("faults: " + ", ".join(f"{row} {count:,}" for row, count in rows.items()), soft_wrap=True)
         console.print(
-            f"{len(cells)} cells of fault and order state, of them fewer than 10 times: "
-            + (", ".join(f"{cell} {count}" for cell, count in cells.items() if count < 10) or "none"),
+            f"{len(seen)} cells of fault and order state, of them fewer than 10 times: "
+            + (", ".join(f"{cell} {count}" for cell, count in seen.items() if count < 10) or "none"),
             soft_wrap=True,
         )
     failed_jobs = [job for job in wanted if job.name in state.done and not state.done[job.name].ok]
