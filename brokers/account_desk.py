@@ -245,7 +245,10 @@ class AccountDesk:
                 self._tell(session, fill)
 
     def _show(self, entry: Entry) -> None:
-        if not self._quiet:
+        if self._quiet:
+            entry.changed_wall_ns = self.known_wall_ns
+        else:
+            entry.changed_wall_ns = self.clock.wall_ns()
             self._tell(entry.session, self.report(entry))
 
     def _correct(self, entry: Entry, before: OrderLife, event: Corrected | Busted) -> None:
@@ -359,8 +362,8 @@ class AccountDesk:
         return self.ledger.session_quantity(symbol, session)
 
     def report(self, entry: Entry) -> OrderReport:
-        """What is known of an order now."""
-        return entry.life.report(self.account, self.clock.wall_ns())
+        """What is known of an order, and since when."""
+        return entry.life.report(self.account, entry.changed_wall_ns or self.clock.wall_ns())
 
     def key_of(self, key: str | None, broker_order_id: str | None) -> str | None:
         """The order that a broker's word is about, None for one that is not in the books."""

@@ -27,6 +27,7 @@ class Entry:
     escalated: str = ""
     sketched: bool = False
     cancel_sent: bool = False
+    changed_wall_ns: int = 0  # when we learned the last of it; of a former life only when it was sent
 
     @classmethod
     def restored(cls, kept: KeptOrder, now_ns: int) -> "Entry":
@@ -40,6 +41,7 @@ class Entry:
             attempts=kept.attempts,
             escalated=kept.escalated,
             sketched=kept.sketched,
+            changed_wall_ns=kept.sent_wall_ns,
         )
 
     def kept(self) -> KeptOrder:

@@ -1,5 +1,6 @@
 """Structured logging: one event a line, as JSON or for people, to a stream that the caller opens."""
 
+import datetime as dt
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -40,7 +41,10 @@ def open_log(stream: TextIO, stamp: Callable[[], int], *, json: bool, level: str
     """A logger that writes to the stream; `stamp` gives wall nanoseconds, so a simulated run logs simulated time."""
 
     def add_time(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        fields["time_ns"] = stamp()
+        if json:
+            fields["time_ns"] = stamp()
+        else:
+            fields["timestamp"] = _moment(stamp())
         return fields
 
     shape: list[structlog.typing.Processor] = (
@@ -56,6 +60,12 @@ def open_log(stream: TextIO, stamp: Callable[[], int], *, json: bool, level: str
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+def _moment(time_ns: int) -> str:
+    """A moment in UTC, to the millisecond."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03}Z"
 
 
 def _plain(stream: TextIO, info: Any) -> None:

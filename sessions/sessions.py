@@ -85,9 +85,7 @@ class MoveRefused(SessionError):
         self.held = held
         self.orders = orders
         what = ", ".join(f"{quantity} {symbol}" for symbol, quantity in held.items()) or "nothing"
-        super().__init__(
-            session, f"it holds {what} and has {len(orders)} open orders; it was not moved; flatten it, then move it"
-        )
+        super().__init__(session, f"it holds {what} and has {len(orders)} open orders; it was not moved")
 
 
 # What should run.

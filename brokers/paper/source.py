@@ -10,6 +10,9 @@ from brokers.catalogue import Catalogue
 from brokers.instruments import Instrument
 from brokers.market import Bar, Interval, MarketEvent, MarketStatus
 from brokers.synthetic import SyntheticMarket
+from brokers.synthetic.path import MINUTE_NS
+
+HOUR_NS = 60 * MINUTE_NS
 
 
 class MarketSource(Protocol):
@@ -77,7 +80,7 @@ class SyntheticSource(_Hours):
 
     def __init__(self, catalogue: Catalogue, symbols: Iterable[str], seed: int, now: int) -> None:
         instruments = [catalogue.instrument(symbol) for symbol in symbols]
-        super().__init__(catalogue, instruments, _first_open(catalogue, instruments, now) - now)
+        super().__init__(catalogue, instruments, _offset_to_open(catalogue, instruments, now))
         self._market = SyntheticMarket(seed, instruments, now + self.offset_ns, catalogue.calendars)
 
     def events(self) -> Iterator[MarketEvent]:
@@ -134,6 +137,17 @@ def _close(bar: Bar) -> int:
 
 def _moved(event: MarketEvent, by_ns: int) -> MarketEvent:
     return attrs.evolve(event, time_ns=event.time_ns + by_ns) if by_ns else event
+
+
+def _offset_to_open(catalogue: Catalogue, instruments: Sequence[Instrument], now: int) -> int:
+    """How far to go until everything is open; whole hours or minutes if that does, so that bars end on the clock's."""
+    offset = _first_open(catalogue, instruments, now) - now
+    calendars = {catalogue.calendars[one.calendar] for one in instruments}
+    for unit in (HOUR_NS, MINUTE_NS):
+        whole = -(-offset // unit) * unit
+        if all(calendar.is_open(now + whole) for calendar in calendars):
+            return whole
+    return offset
 
 
 def _first_open(catalogue: Catalogue, instruments: Iterable[Instrument], now: int) -> int:

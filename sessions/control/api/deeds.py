@@ -154,7 +154,8 @@ async def move(hands: Hands, command: Move) -> Done:
     _keep(house, {**tables, command.session: {**tables.get(command.session, {}), **said}})
     try:
         with trio.fail_after(START_SECONDS):
-            return _told(await house.sessions.call(Sessions.move, command.session, flatten=command.flatten))
+            status = await house.sessions.call(Sessions.move, command.session, flatten=command.flatten)
+            return Done(f"{status.session} is {status.condition.value} on account {command.account}")
     except BaseException:
         house.settings = before
         _keep(house, tables)

@@ -18,6 +18,7 @@ from sessions.control.api.records import Problem
 from sessions.control.daemon.arming import NotLive
 from sessions.control.daemon.plans import BrokerNotOpen
 from sessions.journal import JournalError
+from sessions.journal.errors import BackupRefused
 from sessions.risk.kill_switch import ResumeRefused
 from sessions.sessions import MoveRefused, NotRunning, SessionError, UnknownSession
 from sessions.strategy import StrategyError
@@ -45,7 +46,7 @@ _WAYS: Final = (
     _Way(InvalidJson, 400, "bad_request", "correct the fields that are named"),
     _Way(UnknownSession, 404, "unknown_session", "see `pitboss sessions`"),
     _Way(NotRunning, 409, "not_running", "start the session first"),
-    _Way(MoveRefused, 409, "not_flat", "flatten the session, then move it"),
+    _Way(MoveRefused, 409, "not_flat", "flatten it first, or move it with --flatten"),
     _Way(BrokerNotOpen, 409, "broker_not_open", "see `pitboss brokers`"),
     _Way(SessionError, 409, "session_refused", "see `pitboss sessions`"),
     _Way(ConfigError, 422, "bad_settings", "correct the settings that are named; nothing was changed"),
@@ -56,6 +57,7 @@ _WAYS: Final = (
     _Way(UnknownBroker, 404, "unknown_broker", "see `pitboss brokers`"),
     _Way(SymbolError, 404, "unknown_symbol", "see `pitboss symbols`"),
     _Way(LifecycleError, 409, "order_refused", "see `pitboss orders`"),
+    _Way(BackupRefused, 409, "backup_refused", "name a folder that does not exist, in one that does"),
     _Way(JournalError, 503, "journal", "free or repair the disk of the journal; nothing was sent meanwhile"),
     _Way(StartFailed, 409, "start_failed", "see `pitboss crashes`"),
     _Way(CallError, 503, "not_available", "see `pitboss tree`, and try again"),

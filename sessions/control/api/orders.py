@@ -18,6 +18,7 @@ from sessions.control.api.errors import Refused
 from sessions.control.api.records import Cancel, Modify, Submit
 from sessions.control.daemon.house import House
 from sessions.risk.case import Amend, Facts, Request
+from sessions.risk.denial import Reason
 from sessions.risk.events import ChangeSettled, Closed
 from sessions.risk.gate import Denied, Origin
 from sessions.session import account_name, source_name
@@ -25,6 +26,8 @@ from sessions.sessions import UnknownSession
 
 ANSWER_SECONDS: Final = 60.0
 _TWO: Final = Decimal(2)
+_RUNGS: Final = frozenset({Reason.HALTED, Reason.CANCEL_ONLY, Reason.NO_NEW_RISK})
+_SMALLER: Final = "see the limits with `pitboss config show`, or a smaller order"
 
 
 async def submit(house: House, command: Submit) -> tuple[OrderReport, ...]:
@@ -90,7 +93,8 @@ def _account(house: House, session: str) -> Name[AccountManager]:
 def _admit(house: House, session: str, request: Request, facts: Facts) -> None:
     verdict = house.gate.admit(session, request, facts, Origin.OPERATOR)
     if isinstance(verdict, Denied):
-        raise Refused(409, "risk", str(verdict.denial), "see the limits with `pitboss config show`, or a smaller order")
+        next_step = "see why with `pitboss status`" if verdict.denial.reason in _RUNGS else _SMALLER
+        raise Refused(409, "risk", str(verdict.denial), next_step)
 
 
 def _instrument(house: House, symbol: str) -> Instrument:

@@ -44,6 +44,7 @@ from sessions.health import Checkup, Health
 from sessions.journal import Journal
 from sessions.order_journal import order_stream, read_facts
 from sessions.risk.desk import RiskDesk, RiskStatus
+from sessions.risk.kill_switch import Mark
 from sessions.sessions import Sessions, SessionStatus
 
 Query = Mapping[str, str]
@@ -62,7 +63,7 @@ async def status(house: House, _: Query) -> Status:
     rows = await _sessions(house, risk, checkup)
     brokers = await broker_rows(house, {})
     accounts = await _accounts(house)
-    halted = "" if risk.switch.mark is None else f"{risk.switch.mark.mode.value} by {risk.switch.mark.by}"
+    halted = "" if risk.switch.mark is None else _said(risk.switch.mark)
     found = () if checkup is None else tuple(f"{one.session or 'daemon'}: {one.text}" for one in checkup.findings)
     return Status(
         well=_is_well(rows, brokers, accounts, halted, found),
@@ -144,6 +145,11 @@ def _session(house: House, status: SessionStatus, risk: RiskStatus, checkup: Che
         causes=() if seat is None else seat.causes,
         missing=() if readiness is None else readiness.missing,
     )
+
+
+def _said(mark: Mark) -> str:
+    """Who stopped trading, how, and why."""
+    return f"{mark.mode.value} by {mark.by}{f': {mark.reason}' if mark.reason else ''}"
 
 
 async def broker_rows(house: House, _: Query) -> tuple[BrokerRow, ...]:

@@ -10,7 +10,7 @@ from config.settings.folders import expanded
 from runtime.real import DurableDisk
 from runtime.world import Disk
 from sessions.control.commands.output import progress
-from sessions.control.commands.sources import loaded, places
+from sessions.control.commands.sources import first, places
 from sessions.control.commands.speaking import NotWell, Refused
 from sessions.control.daemon.daemon import AUDIT_KEY_FILE
 from sessions.control.daemon.house import HEAD_FILE
@@ -84,8 +84,8 @@ def restored(files: Files, environ: Environ, source: Path) -> dict[str, str]:
 
 def journal_place(files: Files, environ: Environ) -> tuple[Path, Path]:
     """The folder of the journal and the file that holds its head outside; raises Refused."""
-    state = places(files, environ).state
-    stated = loaded(files, environ).settings.journal.folder
+    settings, place = first(files, environ)
+    state, stated = place.state, settings.journal.folder
     folder = state / "journal" if stated is None else expanded(environ, stated)
     return folder, state / HEAD_FILE
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.reading import ConfigError
-from config.settings import Folders, FoldersUnknown, Loaded, Source, UnsafePlace, folders, read_sources
+from config.settings import Folders, FoldersUnknown, Loaded, Settings, Source, UnsafePlace, folders, read_sources
 from runtime.real import DurableDisk
 from sessions.control.commands.speaking import Refused
 from sessions.control.daemon.configuration import Configuration
@@ -18,12 +18,18 @@ def configuration(files: tuple[Path, ...], environ: Mapping[str, str]) -> Config
     return Configuration(files or ((usual,) if usual.exists() else ()), environ)
 
 
-def places(files: tuple[Path, ...], environ: Mapping[str, str]) -> Folders:
-    """The folders of such a daemon; raises ClickException."""
+def first(files: tuple[Path, ...], environ: Mapping[str, str]) -> tuple[Settings, Folders]:
+    """The settings without the sessions that were started by hand, and the folders; raises ClickException."""
     try:
-        return configuration(files, environ).first()[1]
+        found, place = configuration(files, environ).first()
     except REFUSALS as refusal:
         raise Refused(str(refusal)) from refusal
+    return found.settings, place
+
+
+def places(files: tuple[Path, ...], environ: Mapping[str, str]) -> Folders:
+    """The folders of such a daemon; raises ClickException."""
+    return first(files, environ)[1]
 
 
 def loaded(files: tuple[Path, ...], environ: Mapping[str, str]) -> Loaded:

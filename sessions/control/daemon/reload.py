@@ -27,6 +27,15 @@ class Reloaded:
     keys: tuple[str, ...]
     waiting: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """A sentence for the log."""
+        told = [
+            f"{field.name} {', '.join(names)}"
+            for field in attrs.fields(Reloaded)
+            if (names := getattr(self, field.name))
+        ]
+        return "; ".join(told) or "nothing has changed"
+
 
 async def reload(house: House, settings: Settings) -> Reloaded:
     """Goes over to other settings; raises StrategyError before anything is changed."""

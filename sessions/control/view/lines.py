@@ -14,10 +14,11 @@ class Span(NamedTuple):
 
 
 class Column(NamedTuple):
-    """One column of a table; numbers stand at the right."""
+    """One column of a table; numbers stand at the right, and what is typed again later is never cut."""
 
     title: str
     right: bool = False
+    whole: bool = False
 
 
 Cell: TypeAlias = str | tuple[str, Tone]  # a Span, or what makes one
@@ -62,20 +63,27 @@ def clipped(text: str, width: int) -> str:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int | None = None) -> list[Line]:
-    """A heading and the rows in columns; with a width the widest columns give way, without one nothing is cut."""
+    """A heading and the rows in columns; with a width the widest ones give way, and those without content go."""
     spans = [[_safe(_span(cell)) for cell in row] for row in rows]
+    if width is not None and spans:
+        shown = [place for place, _ in enumerate(columns) if any(row[place].text for row in spans)]
+        columns, spans = [columns[place] for place in shown], [[row[place] for place in shown] for row in spans]
     wanted = [
         max(len(column.title), *(len(row[place].text) for row in spans), 0) for place, column in enumerate(columns)
     ]
-    widths = wanted if width is None else _fitted(wanted, width)
+    widths = wanted if width is None else _fitted(columns, wanted, width)
     heading = [Span(column.title, "dim") for column in columns]
     return [_row(row, columns, widths) for row in (heading, *spans)]
 
 
-def _fitted(wanted: Sequence[int], width: int) -> list[int]:
+def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> list[int]:
     widths, room = list(wanted), width - len(_GAP) * (len(wanted) - 1)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    giving = [place for place, column in enumerate(columns) if not column.whole]
+    while giving and sum(widths) > room:
+        widest = max(giving, key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
     return widths
 
 

@@ -1,6 +1,6 @@
 """One screen that answers: is it all right, and if not, why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sessions.control.view.lines import BLANK, Column, Line, Span, Tone, line, table
@@ -11,6 +11,8 @@ Record = Mapping[str, Any]
 
 _READY: Final = "ready"
 _BANNER_WIDTH: Final = 78
+_GAP: Final = "  "
+_DOT: Final = " · "
 _BROKERS: Final = (Column("broker"), Column("login"), Column("environment"), Column("connection"), Column("why not"))
 _ACCOUNTS: Final = (
     Column("account"),
@@ -27,7 +29,7 @@ def status_lines(status: Record, width: int | None = None) -> list[Line]:
     """The whole screen."""
     return [
         *_banner(status, width),
-        _verdict(status),
+        _verdict(status, width),
         *(line("  ", (reason, "bad")) for reason in reasons(status)),
         *_section("sessions", session_rows(status["sessions"], width) if status["sessions"] else []),
         *_section("brokers", table(_BROKERS, map(_broker, status["brokers"]), width) if status["brokers"] else []),
@@ -72,7 +74,7 @@ def _banner(status: Record, width: int | None) -> Iterator[Line]:
         yield line((text.ljust(width or _BANNER_WIDTH), "alarm"))
 
 
-def _verdict(status: Record) -> Line:
+def _verdict(status: Record, width: int | None) -> Line:
     verdict = Span("all is well", "good") if status["well"] else Span("not all is well", "bad")
     up = span(status["time_ns"] - status["started_ns"])
     facts = (
@@ -83,7 +85,15 @@ def _verdict(status: Record) -> Line:
         f"journal {status['journal']}",
         f"loop {float(status['lag_ms']):.1f} ms late",
     )
-    return line(verdict, (f"  {' · '.join(facts)}", "dim"))
+    room = None if width is None else width - len(verdict.text) - len(_GAP)
+    return line(verdict, (_GAP + _joined(facts, room), "dim"))
+
+
+def _joined(facts: Sequence[str], room: int | None) -> str:
+    """As many facts as there is room for."""
+    while room is not None and facts and len(_DOT.join(facts)) > room:
+        facts = facts[:-1]
+    return _DOT.join(facts)
 
 
 def _section(title: str, lines: list[Line]) -> list[Line]:
@@ -97,7 +107,11 @@ def _broker(row: Record) -> tuple[Span, ...]:
 
 
 def _connection(row: Record) -> tuple[str, Tone]:
-    return ("open", "good") if row["open"] else (f"down, try {row['attempts']}", "bad")
+    if row["open"]:
+        return "open", "good"
+    if row["environment"] == "live" and not row["armed"]:
+        return "not armed", "warn"
+    return f"down, try {row['attempts']}", "bad"
 
 
 def _account(row: Record) -> tuple[Span, ...]:

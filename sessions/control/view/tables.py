@@ -1,17 +1,18 @@
 """Sessions, orders, positions, fills, money and bars, each as a table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sessions.control.view.lines import Cell, Column, Line, Span, Tone, line, table
-from sessions.control.view.words import listed, moment, money, number
+from sessions.control.view.words import clock, listed, money, number
 
 Record = Mapping[str, Any]
+When = Callable[[int], str]
 
 _CONDITIONS: Final[Mapping[str, Tone]] = {"running": "good", "stopped": "dim"}
 _STATES: Final[Mapping[str, Tone]] = {"filled": "good", "working": "good", "unknown": "alarm", "rejected": "bad"}
 _SIDES: Final[Mapping[str, Tone]] = {"buy": "good", "sell": "bad"}
-_TIME, _ACCOUNT, _SYMBOL, _SIDE = Column("time"), Column("account"), Column("symbol"), Column("side")
+_TIME, _ACCOUNT, _SYMBOL, _SIDE = Column("time", whole=True), Column("account"), Column("symbol"), Column("side")
 _QUANTITY: Final = Column("quantity", right=True)
 
 
@@ -41,9 +42,9 @@ def order_rows(rows: Iterable[Record], width: int | None = None) -> list[Line]:
     columns = (
         *(_TIME, _ACCOUNT, _SYMBOL, _SIDE, _QUANTITY, Column("type"), Column("limit", right=True)),
         *(Column("stop", right=True), Column("state"), Column("filled", right=True), Column("average", right=True)),
-        *(Column("key"), Column("reason")),
+        *(Column("key", whole=True), Column("reason")),
     )
-    return table(columns, (_order(row["report"]) for row in rows), width)
+    return table(columns, (_order(row["report"], clock(width)) for row in rows), width)
 
 
 def report_rows(reports: Iterable[Record], width: int | None = None) -> list[Line]:
@@ -51,10 +52,10 @@ def report_rows(reports: Iterable[Record], width: int | None = None) -> list[Lin
     return order_rows(({"report": report} for report in reports), width)
 
 
-def _order(report: Record) -> tuple[Cell, ...]:
+def _order(report: Record, when: When) -> tuple[Cell, ...]:
     order = report["order"]
     return (
-        moment(report["time_ns"]),
+        when(report["time_ns"]),
         report["account"],
         order["symbol"],
         _side(order["side"]),
@@ -99,12 +100,12 @@ def fill_rows(rows: Iterable[Record], width: int | None = None) -> list[Line]:
         *(_TIME, _ACCOUNT, _SYMBOL, _SIDE, _QUANTITY, Column("price", right=True), Column("fee", right=True)),
         *(Column("liquidity"), Column("session"), Column("order"), Column("fill")),
     )
-    return table(columns, (_fill(row["fill"]) for row in rows), width)
+    return table(columns, (_fill(row["fill"], clock(width)) for row in rows), width)
 
 
-def _fill(fill: Record) -> tuple[Cell, ...]:
+def _fill(fill: Record, when: When) -> tuple[Cell, ...]:
     return (
-        moment(fill["time_ns"]),
+        when(fill["time_ns"]),
         fill["account"],
         fill["symbol"],
         _side(fill["side"]),
@@ -147,7 +148,9 @@ def bar_rows(rows: Iterable[Record], width: int | None = None) -> list[Line]:
     """Every bar, oldest first; the time is that of its close."""
     numbers = ("open", "high", "low", "close", "volume")
     columns = (_TIME, *(Column(name, right=True) for name in numbers), Column("trades", right=True))
-    cells = ((moment(row["time_ns"]), *(number(row[name]) for name in numbers), str(row["trades"])) for row in rows)
+    cells = (
+        (clock(width)(row["time_ns"]), *(number(row[name]) for name in numbers), str(row["trades"])) for row in rows
+    )
     return table(columns, cells, width)
 
 

@@ -1,6 +1,6 @@
 """Times, spans of time and numbers as people read them; exact values are for machines and stand in the JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +12,15 @@ def moment(time_ns: int) -> str:
     """A time of day with its date, in UTC, to the millisecond."""
     seconds, rest = divmod(time_ns, _SECOND_NS)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest // 1_000_000:03}Z"
+
+
+def clock(width: int | None) -> Callable[[int], str]:
+    """How tables tell moments: exactly in a pipe, to the second and without the year on a terminal."""
+    return moment if width is None else _short
+
+
+def _short(time_ns: int) -> str:
+    return f"{datetime.fromtimestamp(time_ns // _SECOND_NS, UTC):%m-%d %H:%M:%S}"
 
 
 def span(duration_ns: int) -> str:

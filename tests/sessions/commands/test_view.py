@@ -26,7 +26,7 @@ from sessions.control.view.tables import (
     session_rows,
 )
 from sessions.control.view.tree import top_lines, tree_lines
-from sessions.control.view.words import moment, money, number, span
+from sessions.control.view.words import clock, moment, money, number, span
 from tests.sessions.commands import samples
 from tests.sessions.commands.samples import ACCOUNT, BROKER, SESSION, STATUS, wire
 
@@ -90,6 +90,24 @@ def test_a_number_keeps_its_exact_value_without_idle_zeros(value: Decimal) -> No
 )
 def test_a_span_of_time_is_told_in_its_two_greatest_units(seconds: int, words: str) -> None:
     assert span(seconds * SECOND) == words
+
+
+def test_on_a_terminal_what_is_typed_again_is_whole_what_is_empty_is_left_out_and_times_are_short() -> None:
+    rows = [wire(row) for row in samples.ORDERS]
+    keys = [row["report"]["order"]["key"] for row in rows]
+    narrow = list(map(plain, order_rows(rows, 90)))
+    assert all(key in shown for key, shown in zip(keys, narrow[1:], strict=True))
+    assert "stop" not in narrow[0].split()
+    assert "stop" in plain(order_rows(rows)[0]).split()
+    assert clock(90)(1_007_000_000) == "01-01 00:00:01"
+    assert clock(None) is moment
+
+
+def test_the_verdict_stays_on_one_line_however_narrow_the_screen() -> None:
+    for width in (20, 40, 60, 100):
+        verdict = plain(status_lines(wire(samples.STATUS), width)[0])
+        assert verdict.startswith("all is well")
+        assert len(verdict) <= width
 
 
 def test_a_moment_is_told_in_utc_and_cut_to_the_millisecond_not_rounded_up() -> None:
