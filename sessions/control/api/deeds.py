@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from brokers.account_books import AccountBooks, books_name
+from brokers.guards.alerts import Alert
 from brokers.reconciliation.resolve import Absent, Found
 from config.settings import SessionSettings, Settings
 from sessions.control.api import orders as operator
@@ -42,6 +43,7 @@ from sessions.health import Health
 from sessions.journal import Journal
 from sessions.risk.desk import RiskDesk, RiskStatus
 from sessions.sessions import Sessions, SessionStatus
+from sessions.trader.causes import ALERTS
 
 START_SECONDS: Final = 600.0
 LONG_SECONDS: Final = 3_600.0
@@ -240,6 +242,7 @@ async def arm(hands: Hands, command: Arm) -> Any:
     armed = await house.arms.arm(command.broker, settings, command.by, command.minutes)
     house.runtime.name(CONNECTIONS, Connections).cast(Connections.retry, command.broker)
     house.runtime.name(HEALTH, Health).cast(Health.look)
+    _tell(house, "armed", command.broker, f"LIVE TRADING IS ARMED: {command.broker}, by {command.by}; it is real money")
     return armed
 
 
@@ -250,7 +253,14 @@ async def disarm(hands: Hands, command: Disarm) -> Done:
         raise _no_broker(command.broker)
     await house.arms.disarm(command.broker, command.by)
     await house.runtime.name(HEALTH, Health).call(Health.look)
+    _tell(house, "disarmed", command.broker, f"{command.broker} is not armed any more, by {command.by}")
     return Done(f"{command.broker} is not armed; its sessions take no new risk")
+
+
+def _tell(house: House, cause: str, broker: str, text: str) -> None:
+    """Tells a person, who reads the log, if nobody else."""
+    now_ns = house.world.clock.wall_ns()
+    house.runtime.topics.publish(ALERTS, Alert(cause, broker, text, 1, now_ns, now_ns))
 
 
 def _no_broker(name: str) -> Refused:

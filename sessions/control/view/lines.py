@@ -14,7 +14,7 @@ class Span(NamedTuple):
 
 
 class Column(NamedTuple):
-    """One column of a table; numbers stand at the right, and what is typed again later is never cut."""
+    """One column of a table; numbers stand at the right. These, and what is typed again later, are never cut."""
 
     title: str
     right: bool = False
@@ -26,7 +26,7 @@ Line: TypeAlias = tuple[Span, ...]
 
 BLANK: Final[Line] = ()
 _GAP: Final = "  "
-_NARROWEST: Final = 6
+_NARROWEST: Final = 4
 _CODES: Final[dict[Tone, str]] = {
     "good": "32",
     "warn": "33",
@@ -78,7 +78,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int 
 
 def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> list[int]:
     widths, room = list(wanted), width - len(_GAP) * (len(wanted) - 1)
-    giving = [place for place, column in enumerate(columns) if not column.whole]
+    giving = [place for place, column in enumerate(columns) if not (column.whole or column.right)]
     while giving and sum(widths) > room:
         widest = max(giving, key=widths.__getitem__)
         if widths[widest] <= _NARROWEST:

@@ -288,7 +288,7 @@ def test_S45_a_halt_stops_submits_at_once_and_a_resume_needs_a_name(tmp_path: Pa
         assert (await stage.post("halt", by="me", reason="test"))[0] == 200
         assert trio.current_time() - began < 0.1
         assert stage.house.gate.rung("a") is Rung.HALTED
-        assert (await stage.get("status"))["halted"] == "halt by me"
+        assert (await stage.get("status"))["halted"] == "halt by me: test"
         assert (await stage.post("resume", by=" "))[1]["code"] == "resume_refused"
         assert (await stage.post("resume", by="me"))[0] == 200
         assert (await stage.get("status"))["halted"] == ""
@@ -320,6 +320,7 @@ def test_S42_with_one_key_a_live_broker_is_not_even_asked_and_its_sessions_wait(
         assert (await stage.post("arm", by="me", broker="paper"))[1]["code"] == "not_live"
         assert (await stage.post("arm", by="me", broker="tv", minutes=1))[0] == 200
         assert (await stage.get("status"))["live"]
+        assert any("LIVE TRADING IS ARMED: tv, by me" in line for line in await stage.get("logs?count=50"))
         (until_ns,) = {arming.until_ns for arming in stage.house.arms.held.values()}
         await trio.sleep(60.5)
         assert not (await stage.get("status"))["live"], "an arming ends by itself"
