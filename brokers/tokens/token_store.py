@@ -6,6 +6,8 @@
     ref.call(TokenStore.put_right)           after a person has corrected the credential or solved a captcha
     ref.call(TokenStore.status)              for people
 
+A login or a correction that another process puts on the shelf, as `pitboss login` does, is noticed by itself.
+
 What to do is decided in brokers.tokens.decisions; here it is done. New tokens are durable before anybody sees them.
 """
 
@@ -110,7 +112,7 @@ class TokenStatus:
 class TokenStore(Actor):
     """Keeps the credential of one login fresh."""
 
-    __slots__ = ("_clock", "_masked", "_parts", "_state", "_token", "_waiting", "_writing")
+    __slots__ = ("_clock", "_fields", "_masked", "_parts", "_state", "_token", "_waiting", "_writing")
 
     expects = (CredentialError,)
 
@@ -121,14 +123,14 @@ class TokenStore(Actor):
         self._waiting: list[tuple[Reply, int]] = []
         self._masked: deque[tuple[Secret, ...]] = deque()
         self._writing = trio.Lock()
+        self._fields: tuple[Secret, ...] = ()
         self._clock: Ratchet
 
     async def on_start(self) -> None:
         """Reads the shelf; what is due is done at once."""
         self._clock = Ratchet(self.world.clock)
         credential = await self._credential()
-        for secret in login_fields(credential):
-            self._parts.redactor.learn(secret)
+        self._learn(credential)
         kept = kept_in(credential)
         if kept.tokens is not None:
             self._mask(kept.tokens)
@@ -181,10 +183,34 @@ class TokenStore(Actor):
         )
 
     def poll(self) -> None:
-        """Looks at the clock, and tells the streams again what they may have missed."""
+        """Looks at the clock, tells the streams again what they may have missed, and looks for a person's help."""
         self._happened(Polled())
         if self._token is not None:
             tell(self._parts.streams, self._token)
+        if self._state.blocked:
+            self.spawn(self._look_for_help)
+
+    async def _look_for_help(self) -> None:
+        """A person may have logged in, or corrected the credential, by another process."""
+        try:
+            credential = await self._credential()
+        except Exception:  # noqa: BLE001 - a shelf that cannot be read now is read again at the next poll
+            return
+        kept = kept_in(credential)
+        if not self._state.blocked:
+            return
+        if kept.tokens is not None and kept.generation > self._state.newest:
+            self._mask(kept.tokens)
+            self._happened(LoggedIn(self._grant(kept.tokens)))
+        elif login_fields(credential) != self._fields:
+            self._learn(credential)
+            self._happened(PutRight())
+
+    def _learn(self, credential: Credential) -> None:
+        """Masks what a person gave, and knows it again."""
+        self._fields = login_fields(credential)
+        for secret in self._fields:
+            self._parts.redactor.learn(secret)
 
     # Doing what was decided.
 

@@ -16,6 +16,7 @@ import trio
 from brokers.errors import Code, CredentialError
 from brokers.tokens.news import CredentialLost, CredentialRegained, LoginEnding
 from brokers.tokens.oauth2 import ClientProof
+from brokers.tokens.token_set import Kept, kept_in, with_kept
 from brokers.tokens.token_store import TokenStore
 from runtime import Ref
 from runtime.errors import ActorGone, CallError
@@ -23,6 +24,7 @@ from runtime.reasons import Normal
 from runtime.simulation import ConnectFailure, SimulatedWorld, simulate
 from runtime.wire.log_guard import guard_logs
 from runtime.wire.redaction import Redactor
+from runtime.wire.secret import Secret
 from tests.brokers.tokens.kit import (
     CANARY,
     HOUR_NS,
@@ -144,6 +146,39 @@ async def test_f11_a_revoked_login_is_lost_at_once_asked_once_and_good_again_aft
         assert not lost(home)
         await trio.sleep(10)
         assert home.streams()[0].generation() == 2
+
+
+@rehearsed
+async def test_f11_r23_a_login_that_another_process_put_on_the_shelf_is_noticed_within_a_poll(
+    world: SimulatedWorld,
+) -> None:
+    server = OAuthServer()
+    shelf = logged_in_shelf(server, world.clock.wall_ns())
+    async with house(world, shelf, server, streams=1) as home:
+        server.good_refresh = []
+        await trio.sleep(3600)
+        assert (lost(home), server.locked_out) == (True, 1)
+        found = await shelf.get(LOGIN)
+        await shelf.put(with_kept(found, Kept(server.log_in(world.clock.wall_ns()), kept_in(found).generation + 1)))
+        await trio.sleep(15)
+        assert not lost(home)
+        assert (await home.store.call(TokenStore.token)).generation == 2
+        assert home.streams()[0].generation() == 2
+        await trio.sleep(3 * 3600)
+        assert (lost(home), server.locked_out) == (False, 1)
+
+
+@rehearsed
+async def test_f11_a_field_that_another_process_corrected_is_tried_once(world: SimulatedWorld) -> None:
+    server = OAuthServer()
+    shelf = logged_in_shelf(server, world.clock.wall_ns())
+    async with house(world, shelf, server) as home:
+        server.good_refresh = []
+        await trio.sleep(3600)
+        found = await shelf.get(LOGIN)
+        await shelf.put(attrs.evolve(found, fields={**found.fields, "client_secret": Secret("another")}))
+        await trio.sleep(3600)
+        assert (lost(home), server.locked_out) == (True, 2)
 
 
 @rehearsed
