@@ -10,6 +10,7 @@ import trio
 
 from brokers.account_books import AccountBooks
 from brokers.account_manager import AccountManager
+from brokers.capability import Replace
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
 from brokers.gateway import AccountNews, LinkNews, OrderNews
 from brokers.lifecycle import IllegalMove
@@ -450,6 +451,50 @@ def test_a_bracket_is_one_object_and_its_exits_never_both_fill() -> None:
         assert (await desk.report(stop)).state is OrderState.CANCELED
         (position,) = await desk.broker.account_positions(desk.account)
         assert position.quantity == 0
+
+    at_the_desk(play)
+
+
+def test_e13_where_nothing_can_be_replaced_no_new_order_goes_out_before_the_cancel_is_confirmed() -> None:
+    """The change itself is refused: whoever wants other terms has to cancel, and to see that confirmed."""
+
+    async def play(desk: Desk) -> None:
+        resting = desk.order(Side.BUY, 1, limit_price="6700")
+        await desk.submit(resting)
+        manager = desk.manager
+        assert manager.connection.capability.orders is not None
+        orders = attrs.evolve(manager.connection.capability.orders, replace=Replace.NONE)
+        manager.connection = attrs.evolve(
+            manager.connection, capability=attrs.evolve(manager.connection.capability, orders=orders)
+        )
+        with pytest.raises(InvalidOrder, match="a cancel and, once confirmed, a new order"):
+            await desk.broker.modify_order(desk.account, Change(resting.key, limit_price=Decimal(6710)))
+        assert [one.order for one in desk.exchange.engine.open_orders("paper-1")] == [resting]
+
+    at_the_desk(play)
+
+
+@pytest.mark.parametrize(("shown", "held"), [((), 1), ((2,), 3)])
+def test_e19_the_exits_of_a_bracket_are_good_for_what_its_entry_has_filled_and_for_no_more(
+    shown: tuple[int, ...], held: int
+) -> None:
+    async def play(desk: Desk) -> None:
+        desk.quote("6800.00", "6800.25", size=1)
+        entry = desk.order(Side.BUY, 3, limit_price="6800.25")
+        target = desk.order(Side.SELL, 3, limit_price="6810")
+        stop = desk.order(Side.SELL, 3, stop_price="6790", type=OrderType.STOP)
+        await desk.broker.submit_order(desk.account, OrderGroup("bracket-1", GroupKind.BRACKET, entry, (target, stop)))
+        for size in shown:
+            desk.quote("6800.00", "6800.25", size=size)
+        await trio.sleep(0.1)
+        assert desk.exchange.ledger("paper-1").quantity(ES) == held
+        desk.quote("6811.00", "6811.25")
+        desk.quote("6780.00", "6780.25")
+        await trio.sleep(0.1)
+        out = [fill for fill in desk.exchange.fills_since("paper-1", 0) if fill.side is Side.SELL]
+        assert {fill.order_key for fill in out} == {target.key}
+        assert sum(fill.quantity for fill in out) == held
+        assert desk.exchange.positions("paper-1") == ()
 
     at_the_desk(play)
 

@@ -3,12 +3,14 @@
 import json
 import math
 import random
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from brokers.errors import BrokerError, Certainty, Code
+from brokers.errors import BrokerError, Certainty, Code, RateLimited
 from brokers.guards.errors import CostTooLarge, GuardRefused, LimitReached, Paused, PoolFull, QueueFull, UnknownName
 from brokers.guards.events import PauseBegan
 from brokers.guards.guard import Admission
@@ -336,6 +338,32 @@ async def test_b16_a_pause_is_never_shortened_by_a_later_one(autojump_clock: Moc
     with trio.fail_after(90), pytest.raises(Paused) as caught:
         await rig.guard.run(READ, rig.attempt)
     assert "418" in caught.value.text
+
+
+async def test_f13_polls_that_are_answered_429_back_off_and_a_cancel_goes_before_them(
+    autojump_clock: MockClock,
+) -> None:
+    rig = Rig([TEN_A_SECOND], attempts=1)
+    rig.script = [RateLimited("acme", Code.RATE_LIMITED)] * 3
+    order: list[str] = []
+
+    async def ask(name: str, operation: Operation) -> None:
+        with suppress(BrokerError):
+            await rig.guard.run(operation, rig.attempt)
+        order.append(name)
+
+    for _ in range(3):
+        await ask("poll", QUOTES)
+    gaps = [(later - earlier) // SECOND_NS for earlier, later in pairwise(rig.arrivals)]
+    assert gaps == sorted(gaps)
+    assert gaps[0] >= 1, "no poll goes into the wall that the one before it met"
+    order.clear()
+    async with trio.open_nursery() as nursery:
+        for _ in range(30):
+            nursery.start_soon(ask, "poll", QUOTES)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(ask, "cancel", DROP)
+    assert order.index("cancel") < 5, "of thirty that were there before it, only those under way already"
 
 
 async def test_b18_no_more_calls_than_the_pool_holds_are_under_way(autojump_clock: MockClock) -> None:

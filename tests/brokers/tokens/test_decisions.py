@@ -210,7 +210,7 @@ def test_f13_a_captcha_stops_all_attempts_and_the_hold_is_written_down() -> None
     assert kinds(core.feed(Saved(1))) == [Publish, Regain]
 
 
-def test_f13_a_penalty_holds_for_as_long_as_the_broker_says_also_over_a_restart() -> None:
+def test_f9_f13_a_penalty_holds_for_as_long_as_the_broker_says_also_over_a_restart() -> None:
     core = holding()
     core.due()
     assert Hold(900 * SECOND_NS) in core.fail(Penalty("wait", 900 * SECOND_NS))

@@ -61,7 +61,7 @@ def test_an_expiry_that_our_clock_cannot_believe_is_replaced_by_the_usual_life(t
     assert tokens_of(flow, ok({**GOOD, "expirationTime": time})).expires_ns == NOW + TRADOVATE_DEMO.access_life_ns
 
 
-def test_f13_a_penalty_is_waited_for_and_the_same_request_sent_again_with_its_ticket() -> None:
+def test_f9_f13_a_penalty_is_waited_for_and_the_same_request_sent_again_with_its_ticket() -> None:
     flow = TRADOVATE_DEMO.log_in(CREDENTIAL)
     first = body_of(next(flow))
     assert flow.send(ok(TICKET)) == Wait(15)

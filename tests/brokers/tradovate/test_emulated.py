@@ -8,6 +8,7 @@ import trio
 
 from brokers.account_books import AccountBooks, books_name
 from brokers.account_manager import AccountManager
+from brokers.emulation.log import ANSWERED, LINE
 from brokers.errors import BrokerError, Code, CredentialError
 from brokers.gateway import LinkNews
 from brokers.market import Interval, Quote
@@ -277,6 +278,28 @@ def test_a_token_pushed_while_connecting_is_applied_afterwards_f12() -> None:
         assert user.talk.generation == user.newest.generation
 
     played(play, habits=Habits(token_seconds=240), settings={"market_data": False})
+
+
+def test_f5_a_token_that_expires_while_the_line_is_down_is_read_anew_and_the_first_attempt_succeeds() -> None:
+    async def play(pit: Pit) -> None:
+        user, log = pit.actor("user"), pit.emulator.log
+        await until(lambda: user.talk)
+        before = user.talk.generation
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pit.emulator.door.shut, 200)
+                await trio.sleep(0.1)
+                for line in pit.emulator.door.lines:
+                    await line.reset()
+                opened = len(log.entries)
+                await until(lambda: log.of(LINE, what="door open"), 300)
+                await until(lambda: log.of(ANSWERED, path="/v1/user/syncrequest")[1:], 300)
+                scope.cancel()
+        assert user.talk.generation > before, "the token of before had ended"
+        shown = [one for one in log.entries[opened:] if one.kind == ANSWERED and one.facts["path"] == "/v1/authorize"]
+        assert [one.facts["status"] for one in shown] == [200]
+
+    played(play, habits=Habits(token_seconds=80), settings={"market_data": False})
 
 
 def test_a_login_penalty_is_waited_out_with_its_ticket_f13() -> None:

@@ -173,7 +173,8 @@ def test_refusals_have_a_code_a_sentence_a_next_step_and_no_stack(tmp_path: Path
     rehearse(tmp_path, "", play)
 
 
-def test_I23_the_same_command_twice_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
+def test_F21_I23_the_same_command_twice_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
+    """The rule behind a webhook that is delivered twice, at the seam that there is: a command with its sender's key."""
     order = {
         "id": "once",
         "session": "a",

@@ -135,7 +135,7 @@ def test_facts_of_another_account_are_not_loaded() -> None:
         assert with_journal(disk, play) == FACTS[:1]
 
 
-def test_d06_a_journal_that_fails_lets_nothing_be_sent_and_loses_no_fact_when_it_is_well_again() -> None:
+def test_f19_d06_a_journal_that_fails_lets_nothing_be_sent_and_loses_no_fact_when_it_is_well_again() -> None:
     async def play(runtime: Runtime, log: JournalOrderLog) -> list[OrderFact]:
         await log.load()
         runtime.world.faults.arm("journal.full")  # type: ignore[attr-defined]  # a simulated world's

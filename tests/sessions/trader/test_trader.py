@@ -281,6 +281,30 @@ def test_b23_quotes_that_grow_old_end_new_risk_and_fresh_ones_bring_it_back_by_a
     assert played(play) == [Rung.FULL, Rung.NO_NEW_RISK, Rung.FULL]
 
 
+def test_f3_a_line_that_lives_without_data_takes_no_new_risk_and_no_bar_is_invented() -> None:
+    """The link says that it is up all the while; that quotes are old is what the session goes by."""
+    heard: list[Event] = []
+
+    async def play(stage: Stage) -> tuple[list[Rung], list[LinkNews]]:
+        links: list[LinkNews] = []
+        stage.broker.need_feed().listen(lambda news: links.append(news) if isinstance(news, LinkNews) else None)
+        wants = Wants(quotes=(ES,), bars=(Series(ES, ONE_MINUTE, history=0),))
+        await stage.begin(stage.script(lambda *_: None, limits=wide(stale_ms=5_000), wants=wants, heard=heard))
+        stage.shows()
+        await trio.sleep(2)
+        rungs = [stage.gate.rung("s1")]
+        heard.clear()
+        links.clear()
+        await trio.sleep(200)
+        return [*rungs, stage.gate.rung("s1")], list(links)
+
+    rungs, links = played(play)
+    assert rungs == [Rung.FULL, Rung.NO_NEW_RISK]
+    assert all(news.up for news in links)
+    bars = [event for event in heard if isinstance(event, Bar)]
+    assert len(bars) <= 1, "the bar of the one quote, and none of the minutes without any"
+
+
 def test_b22_a_line_that_is_down_leaves_only_cancels_until_the_books_agree_again() -> None:
     async def play(stage: Stage) -> list[Rung]:
         await stage.begin(stage.script(lambda *_: None))
