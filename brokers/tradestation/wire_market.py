@@ -48,28 +48,29 @@ class QuoteMerger:
 
     def merge(self, line: QuoteLine, now_ns: int) -> tuple[Quote | Trade, ...]:
         """The events in a line, which was received now; raises BadPayload, and then nothing is taken."""
-        told_bid, told_ask, told_bid_size, told_ask_size = line.bid, line.ask, line.bid_size, line.ask_size
-        bid = self._bid if told_bid is None else self._price(told_bid)
-        ask = self._ask if told_ask is None else self._price(told_ask)
-        bid_size = self._bid_size if told_bid_size is None else _size(told_bid_size)
-        ask_size = self._ask_size if told_ask_size is None else _size(told_ask_size)
         last = self._last if line.last is None else self._price(line.last)
         before = self._volume
         volume = before if line.volume is None else _total(line.volume)
+        rise = _ZERO if volume is None or before is None else volume - before
+        traded_ns = time_ns(line.trade_time, "TradeTime") if line.trade_time and rise > 0 else now_ns
         events: tuple[Quote | Trade, ...] = ()
-        if not (told_bid is told_ask is told_bid_size is told_ask_size is None):
-            shown_bid, shown_ask = bid if bid or bid_size else None, ask if ask or ask_size else None
-            events = (quoted(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns),)
-        if volume is not before and before is not None and volume is not None and last is not None:
-            rise = volume - before
-            if rise > 0:
-                traded_ns = time_ns(line.trade_time, "TradeTime") if line.trade_time else now_ns
-                events += (traded(self.symbol, last, rise, traded_ns),)
-        self._bid, self._ask, self._bid_size, self._ask_size = bid, ask, bid_size, ask_size
+        if not (line.bid is line.ask is line.bid_size is line.ask_size is None):
+            events = (self._quote(line, now_ns),)
+        if rise > 0 and last is not None:
+            events = (*events, traded(self.symbol, last, rise, traded_ns))
         self._last, self._volume = last, volume
         if line.market_flags is not None:
             self.delayed, self.halted = line.market_flags.is_delayed, line.market_flags.is_halted
         return events
+
+    def _quote(self, line: QuoteLine, now_ns: int) -> Quote:
+        bid = self._bid if line.bid is None else self._price(line.bid)
+        ask = self._ask if line.ask is None else self._price(line.ask)
+        bid_size = self._bid_size if line.bid_size is None else _size(line.bid_size)
+        ask_size = self._ask_size if line.ask_size is None else _size(line.ask_size)
+        self._bid, self._ask, self._bid_size, self._ask_size = bid, ask, bid_size, ask_size
+        shown_bid, shown_ask = bid if bid or bid_size else None, ask if ask or ask_size else None
+        return quoted(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns)
 
     def _price(self, told: Figure) -> Decimal:
         number = FIGURES[told] if type(told) is str else figure(told)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from time import process_time
 from typing import Any, Final
 
@@ -258,8 +259,8 @@ def _house(runtime: Runtime, port: int) -> House:
     return House.of(runtime, settings, Catalogue.shipped(), lambda _: None, Redactor(), None)
 
 
-async def _orders(port: int) -> tuple[float, float]:
-    """Microseconds of this process for an order through the adapter's gateway, and for a bare POST of the same body."""
+async def _orders(port: int) -> tuple[float, ...]:
+    """Microseconds for an order through the adapter's gateway, for a bare POST of the same body, and the difference."""
     async with open_runtime(real_world(random.Random(1))) as runtime:
         house = _house(runtime, port)
         store: Child[Any] = house.token_store(_Shelf(), Registry(Keys.DUPLICATE), lambda _: None)
@@ -270,33 +271,37 @@ async def _orders(port: int) -> tuple[float, float]:
             outcome = await gateway.place(_ACCOUNT, made.pop())
             assert isinstance(outcome, Accepted), outcome  # noqa: S101 - a refusal would be measured as an order
 
-        ours = await _each(place)
-        for client in house.clients:
-            await client.aclose()
-        return ours, await _each_bare(port)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            pairs = await _in_turns(place, partial(_post, client, port))
+        for one in house.clients:
+            await one.aclose()
+    return tuple(map(statistics.median, zip(*pairs, strict=True)))
 
 
-async def _each_bare(port: int) -> float:
-    url = f"http://127.0.0.1:{port}/v3/orderexecution/orders"
+async def _post(client: httpx.AsyncClient, port: int) -> None:
+    """The same body without an adapter."""
     body = msgspec.json.encode({"AccountID": _ACCOUNT, "Symbol": SYMBOL, "Quantity": "1", "OrderType": "Market"})
     headers = {"content-type": "application/json", "authorization": "Bearer bench-access-token"}
-    async with httpx.AsyncClient(trust_env=False) as client:
-
-        async def post() -> None:
-            answer = await client.post(url, content=body, headers=headers)
-            msgspec.json.decode(answer.content)
-
-        return await _each(post)
+    answer = await client.post(f"http://127.0.0.1:{port}/v3/orderexecution/orders", content=body, headers=headers)
+    msgspec.json.decode(answer.content)
 
 
-async def _each(work: Callable[[], Awaitable[None]]) -> float:
-    """The median of the processor's microseconds, which a busy machine disturbs less than those on the wall."""
-    samples = []
+async def _in_turns(
+    one: Callable[[], Awaitable[None]], other: Callable[[], Awaitable[None]]
+) -> list[tuple[float, float, float]]:
+    """The processor's microseconds of either and what the one takes above the other, turn by turn.
+
+    A busy machine disturbs those less than the wall's, and what it does to a turn it does to both.
+    """
+    pairs = []
     for _ in range(ORDERS + WARM_UP):
         began = process_time()
-        await work()
-        samples.append(process_time() - began)
-    return statistics.median(samples[WARM_UP:]) * 1e6
+        await one()
+        between = process_time()
+        await other()
+        ended = process_time()
+        pairs.append(((between - began) * 1e6, (ended - between) * 1e6, (2 * between - began - ended) * 1e6))
+    return pairs[WARM_UP:]
 
 
 def _order(number: int) -> Order:
@@ -377,10 +382,10 @@ def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
             ours = results.add("print_to_three_strategies", trio.run(_streamed, port), "us")
             naive = results.add("print_naive", trio.run(_naive, port), "us")
             results.add("prints_over_naive", naive / ours, "x")
-            order, bare = trio.run(_orders, port)
+            order, bare, share = trio.run(_orders, port)
             results.add("order_through_adapter", order, "us")
             results.add("order_bare_post", bare, "us")
-            results.add("order_own_share", order - bare, "us")
+            results.add("order_own_share", share, "us")
     for broker in ("tradestation", "tradovate", "thinkorswim"):
         results.at_most(f"{broker}_quote", 3)
     results.at_least("prints_over_naive", 10)
