@@ -10,6 +10,7 @@ import httpx
 import trio
 
 from runtime.wire.delivery import Delivery, Phase
+from runtime.wire.http_chunks import ChunkMerger
 from runtime.wire.http_messages import HttpSettings
 from runtime.wire.origins import AllowList, Origin, dial, reason_of
 from runtime.world import Network
@@ -122,11 +123,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._last_used = trio.current_time()
         self._delivery = Delivery()
         self._closed = False
+        self._chunks = ChunkMerger()  # of the answer to the request in progress
 
     async def read(self, max_bytes: int, *_: Any, **__: Any) -> bytes:
         self._delivery.reach(Phase.ANSWER)
         try:
-            data = bytes(await self._stream.receive_some(max_bytes))
+            data = await self._received(max_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise httpcore.ReadError(f"the connection broke: {reason_of(error)}") from None
         if not data and self._delivery.phase < Phase.BODY:
@@ -134,12 +136,19 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._last_used = trio.current_time()
         return data
 
+    async def _received(self, most: int) -> bytes:
+        while data := bytes(await self._stream.receive_some(most)):
+            if merged := self._chunks.feed(data):
+                return merged
+        return self._chunks.finish()
+
     async def write(self, buffer: bytes, *_: Any, **__: Any) -> None:
         if not buffer:
             return
         await trio.lowlevel.checkpoint_if_cancelled()  # cancelled before the first byte: nothing was sent
         self._delivery = _CURRENT.get()
         self._delivery.reach(Phase.SEND)
+        self._chunks = ChunkMerger()
         try:
             await self._stream.send_all(buffer)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:

@@ -67,7 +67,6 @@ _ACCOUNT: Final = "SIM2784991F"
 _PLACED: Final = b'{"Orders":[{"Message":"Sent order: Buy 1 ESH26 @ Market","OrderID":"948679459"}]}'
 _PRINT: Final = b'{"Symbol":"ESH26","Last":"68%02d.25","Volume":"%d"}'
 _NAIVE_PRINT: Final = b'{"Symbol":"ESH26","Last":68%02d.25,"Volume":%d}'
-_CHUNK: Final = 50  # lines that ride in one piece of a flooded HTTP stream; a frame holds one print
 _BLOCK: Final = 500  # lines or frames that are sent at once
 
 
@@ -350,16 +349,16 @@ def _answer(client: socket.socket, head: bytes) -> None:
         proof = base64.b64encode(hashlib.sha1(asked + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # noqa: S324 - RFC 6455
         client.sendall(b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + proof)
         client.sendall(b"\r\n\r\n")
-        _blast(client, _NAIVE_PRINT, 1, lambda line: bytes((0x81, len(line))) + line)
+        _blast(client, _NAIVE_PRINT, lambda line: bytes((0x81, len(line))) + line)
     client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
-    _blast(client, _PRINT, _CHUNK, lambda lines: b"%x\r\n%b\r\n" % (len(lines) + 1, lines + b"\n"))
+    _blast(client, _PRINT, lambda line: b"%x\r\n%b\r\n" % (len(line) + 1, line + b"\n"))
 
 
-def _blast(client: socket.socket, one: bytes, together: int, framed: Callable[[bytes], bytes]) -> None:
-    """So many prints; whoever wants fewer hangs up."""
+def _blast(client: socket.socket, one: bytes, framed: Callable[[bytes], bytes]) -> None:
+    """So many prints, each in a chunk or a frame of its own; whoever wants fewer hangs up."""
     for first in range(0, STREAMED, _BLOCK):
         lines = (one % (number % 8, number) for number in range(first, first + _BLOCK))
-        client.sendall(b"".join(map(framed, map(b"\n".join, zip(*[lines] * together, strict=True)))))
+        client.sendall(b"".join(map(framed, lines)))
 
 
 @contextmanager
