@@ -6,7 +6,7 @@ hears on its own topic what became of its orders.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 import attrs
@@ -98,8 +98,10 @@ class AccountBooks(Actor):
         self.link_up = True
         self.cycles = 0
         self.sessions: dict[str | None, None] = {}
+        self._topics: dict[str | None, Hashable] = {}
         self.inquiry: Inquiry
         self.desk: AccountDesk
+        self._tell_all: Callable[[Hashable, object], object]
         self._starting = True
         self._started_ns = 0
         self._cycling = False
@@ -112,6 +114,7 @@ class AccountBooks(Actor):
 
     async def on_start(self) -> None:
         """Listens first, then folds the log, then asks: what happens in between is heard twice rather than never."""
+        self._tell_all = self.runtime.topics.publish
         self._leave = self.gateway.listen(self.account, self._offer)
         self.inquiry = Inquiry(self.connection, self.account, self.world.clock)
         summary = await self.inquiry.ask(partial(self.gateway.summary, self.account))
@@ -141,7 +144,7 @@ class AccountBooks(Actor):
 
     def _offer(self, news: News) -> None:
         try:
-            self.ref.cast(AccountBooks.hear, news)
+            self.ref.tell(AccountBooks.hear, news)
         except MailboxFull:
             # News of orders must never be dropped: a new instance asks the broker for everything.
             self.ref.kill("more news waited than the mailbox holds; the next instance asks the broker anew")
@@ -165,9 +168,10 @@ class AccountBooks(Actor):
 
     def hear(self, news: News) -> None:
         """Folds one piece of news into the books."""
+        if type(news) is OrderNews:  # most are: no pattern is asked
+            self._hear_of_order(news)
+            return
         match news:
-            case OrderNews():
-                self._hear_of_order(news)
             case AccountNews():
                 self.view = news
                 for session in self.sessions:
@@ -345,7 +349,10 @@ class AccountBooks(Actor):
         )
 
     def _publish(self, session: str | None, change: object) -> None:
-        self.runtime.topics.publish(account_topic(self.connection.name, self.account, session), change)
+        topic = self._topics.get(session)
+        if topic is None:
+            self._topics[session] = topic = account_topic(self.connection.name, self.account, session)
+        self._tell_all(topic, change)
 
     def _instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol; raises OrderRefused with symbol_not_found."""

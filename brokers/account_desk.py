@@ -95,9 +95,10 @@ class AccountDesk:
             self._note(found.OrderEvent(key, event))
 
     def _note(self, what: Happening) -> OrderFact:
-        fact = OrderFact(self.clock.wall_ns(), what)
+        wall_ns = self.clock.wall_ns()
+        fact = OrderFact(wall_ns, what)
         self.log.note(fact)
-        self.known_wall_ns = max(self.known_wall_ns, fact.wall_ns)
+        self.known_wall_ns = max(self.known_wall_ns, wall_ns)
         self.unsaved += 1
         return fact
 
@@ -205,14 +206,14 @@ class AccountDesk:
             self._book(event.fill, entry.session, now_ns)  # type: ignore[union-attr]  # the kind was asked for
         elif kind is Corrected or kind is Busted:
             self._correct(entry, before, event)  # type: ignore[arg-type]  # the kind was asked for
-        state = life.state
         if life.uncertain:
             self.doubted[key] = entry
         elif before.uncertain:
             self.doubted.pop(key, None)
             entry.escalated = ""
-        self._show(entry)
-        if state.final and key in self.open:
+        if not self._quiet:
+            self._tell(entry.session, self.report(entry))
+        if life.standing.final and life.state.final and key in self.open:
             self._finish(key)
         return True
 
@@ -237,7 +238,8 @@ class AccountDesk:
     def _book(self, fill: Fill, session: str | None, now_ns: int) -> None:
         if fill.session != session:
             fill = fill.attributed(fill.fee, session)
-        self.instrument(fill.symbol)
+        if fill.symbol not in self.instruments:
+            self.instrument(fill.symbol)
         if self.ledger.apply(fill) is not None:
             self.fill_count += 1
             self.moved_ns[fill.symbol] = now_ns
@@ -276,6 +278,10 @@ class AccountDesk:
     def _finish(self, key: str) -> None:
         self.open.pop(key, None)
         self.finished.append(key)
+        if len(self.finished) > self._keep_finished:
+            self._forget_finished()
+
+    def _forget_finished(self) -> None:
         while len(self.finished) > self._keep_finished:
             oldest = self.finished.popleft()
             entry = None if oldest in self.open else self.entries.pop(oldest, None)

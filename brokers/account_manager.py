@@ -15,8 +15,9 @@ import trio
 
 from brokers.account_books import AccountBooks, Agreement, books_name
 from brokers.account_desk import AccountDesk, Entry
+from brokers.capability import SECOND_NS
 from brokers.connection import Connection
-from brokers.errors import BrokerError, Code, DuplicateKey, broker_error
+from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, broker_error
 from brokers.instruments import Instrument
 from brokers.keys import Key, new_key
 from brokers.ledger import Mark
@@ -38,12 +39,13 @@ from brokers.outcome import Rejected as RejectedOutcome
 from brokers.reconciliation import OrderEvent, keyless, may_submit
 from brokers.sides import Side
 from brokers.validation import Circumstances, validate_change, validate_group, validate_order
-from runtime import Actor, MailboxPolicy, Name, Reason, message
+from runtime import Actor, MailboxPolicy, Name, Reason, Ref, message
 from runtime.calls import Reply
 from runtime.monitors import Down
 
 RECONCILE_SECONDS = 60.0  # the longest that a start waits for the broker's answers
-WISH_SECONDS = 1.0  # how often cancels that had to wait are looked at
+ANSWER_SECONDS = 5.0  # how long an answer is waited for that no task waits for
+WISH_SECONDS = 1.0  # how often cancels that had to wait are looked at, and answers that do not come
 CANCEL_SECONDS = 10.0  # how long a flatten waits for the end of orders before it closes what is held then
 OWED_SECONDS = 0.05  # how often owed executions are looked for while positions wait to be closed
 
@@ -80,8 +82,10 @@ class AccountManager(Actor):
         self.session = session
         self.epoch = epoch
         self.books: Name[AccountBooks]
+        self._books: Ref[AccountBooks]  # those that it began with, and ends with
         self.desk: AccountDesk
         self.quotes: dict[str, Quote] = {}
+        self._unanswered: dict[Flight, tuple[int, Reply]] = {}  # and since when, of orders that no task waits for
         self.requests = 0
         self.refused = 0
         self.problems = 0
@@ -92,10 +96,11 @@ class AccountManager(Actor):
         name = books_name(self.connection.name, self.account)
         self.books = self.runtime.name(name, AccountBooks)
         with trio.fail_after(RECONCILE_SECONDS):
-            await self.runtime.registry.wait_for(name)
+            self._books = await self.runtime.registry.wait_for(name)
             self.monitor(self.books)
             self.desk = await self.books.call(AccountBooks.enlist, self.session)
-        self.every(WISH_SECONDS, AccountManager.send_waiting_cancels)
+        self.at_end(self._lose_unanswered)
+        self.every(WISH_SECONDS, AccountManager.look)
 
     async def on_stop(self, reason: Reason) -> None:
         """Leaves the desk; orders live on at the broker and in the books."""
@@ -119,26 +124,73 @@ class AccountManager(Actor):
         doubt is reported UNKNOWN, not raised.
         """
         desk, members = self.desk, _members(order)
-        known = [desk.entries[member.key] for member in members if member.key in desk.entries]
-        if known:
-            if [entry.life.order for entry in known] == list(members):
-                return tuple(map(desk.report, known))
-            text = f"another order has the key {known[0].life.order.key}; make a new key for a new order"
-            raise DuplicateKey(self.connection.name, Code.DUPLICATE_KEY, text)
-        self._validate(order)
+        keys = tuple([member.key for member in members])
+        if not desk.entries.keys().isdisjoint(keys):
+            return self._known_before(members)
+        self._validate(order, members[0])
         self._need_clear_sight(members)
-        keys = tuple(member.key for member in members)
         desk.record(Intended(order, self.session))
         desk.record(Attempted(keys, 1))
-        reply = self.defer()
-        self.spawn(self._place, order, _Flight(desk, keys), reply)
+        flight, reply = Flight(desk, keys), self.defer()
+        if not self._begin_place(order, flight, reply):
+            self.spawn(self._place, order, flight, reply)
         later: tuple[OrderReport, ...] = reply.later
         return later
 
-    async def _place(self, order: Order | OrderGroup, flight: "_Flight", reply: Reply) -> None:
+    def _known_before(self, members: tuple[Order, ...]) -> tuple[OrderReport, ...]:
+        """What is known of orders that were submitted before; raises DuplicateKey for others with their keys."""
+        entries = self.desk.entries
+        known = [entries[member.key] for member in members if member.key in entries]
+        if [entry.life.order for entry in known] == list(members):
+            return tuple(map(self.desk.report, known))
+        text = f"another order has the key {known[0].life.order.key}; make a new key for a new order"
+        raise DuplicateKey(self.connection.name, Code.DUPLICATE_KEY, text)
+
+    def _begin_place(self, order: Order | OrderGroup, flight: "Flight", reply: Reply) -> bool:
+        """Sends an order in this step, where neither journal nor guard nor gateway makes it wait; else does nothing."""
+        then = partial(self._placed, flight, reply)
+        if not (self.desk.log.settled and self.connection.begin_place(self.request, self.account, order, then)):
+            return False
+        self.requests += 1
+        if flight.under_way:
+            self._unanswered[flight] = (self.desk.clock.monotonic_ns(), reply)
+        return True
+
+    def _give_up_waiting(self) -> None:
+        """Lets go of answers that do not come: what those orders came to is for the books to find out."""
+        overdue_ns = self.desk.clock.monotonic_ns() - int(ANSWER_SECONDS * SECOND_NS)
+        for flight, (since_ns, reply) in list(self._unanswered.items()):
+            if since_ns <= overdue_ns:
+                text = f"no answer within {ANSWER_SECONDS:g} s"
+                error = broker_error(self.connection.name, Code.TIMEOUT, text, certainty=Certainty.UNKNOWN)
+                self._placed(flight, reply, Unknown(error))
+
+    def _lose_unanswered(self, _: Reason) -> None:
+        for flight in self._unanswered:
+            flight.lose()
+
+    def _placed(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
+        if not flight.under_way:  # given up: what is true shows in the broker's lists and news
+            return
+        self._unanswered.pop(flight, None)
+        if self._books.idle:
+            flight.land()
+            self._end_place(flight, reply, outcome)
+        else:
+            self.spawn(self._land, flight, reply, outcome)
+
+    async def _land(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
+        with flight:
+            await self._news_first()
+        self._end_place(flight, reply, outcome)
+
+    async def _place(self, order: Order | OrderGroup, flight: "Flight", reply: Reply) -> None:
         with flight:
             outcome = await self._recorded(lambda: self.connection.place(self.account, order))
-            await _news_first()
+            await self._news_first()
+        self._end_place(flight, reply, outcome)
+
+    def _end_place(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
         refusal = self._settle_place(flight.keys, outcome)
         if refusal is not None:
             self.refused += 1
@@ -157,6 +209,11 @@ class AccountManager(Actor):
             return NotSent(failure)
         self.requests += 1
         return await request()
+
+    async def _news_first(self) -> None:
+        """Lets the books fold what was told before an answer that came without waiting, so that it shows in ours."""
+        if not self._books.idle:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _settle_place(self, keys: tuple[str, ...], outcome: Outcome) -> BrokerError | None:
         """Notes what became of an attempt; returns the error of a definite no."""
@@ -196,7 +253,7 @@ class AccountManager(Actor):
         self.desk.ask(change.key, ReplaceRequested(change))
         reply = self.defer()
         request = partial(self.connection.change, self.account, change, _last(entry))
-        self.spawn(self._request, _Flight(self.desk, (change.key,)), request, ReplaceRefused, reply)
+        self.spawn(self._request, Flight(self.desk, (change.key,)), request, ReplaceRefused, reply)
         later: OrderReport = reply.later
         return later
 
@@ -224,7 +281,13 @@ class AccountManager(Actor):
         entry.cancel_sent = True
         key = entry.life.order.key
         request = partial(self.connection.cancel, self.account, key, _last(entry))
-        self.spawn(self._request, _Flight(self.desk, (key,)), request, CancelRefused, reply)
+        self.spawn(self._request, Flight(self.desk, (key,)), request, CancelRefused, reply)
+
+    def look(self) -> None:
+        """Lets go of answers that do not come, and sends the cancels that had to wait."""
+        if self._unanswered:
+            self._give_up_waiting()
+        self.send_waiting_cancels()
 
     def send_waiting_cancels(self) -> None:
         """Sends the cancels of orders that had to be found at the broker first."""
@@ -234,7 +297,7 @@ class AccountManager(Actor):
 
     async def _request(
         self,
-        flight: "_Flight",
+        flight: "Flight",
         request: Callable[[], Awaitable[Outcome]],
         refused: type[CancelRefused] | type[ReplaceRefused],
         reply: Reply | None,
@@ -243,7 +306,7 @@ class AccountManager(Actor):
         with flight:
             # A cancel does not wait for the journal: it must get through with a full disk, too.
             outcome = await (self._recorded(request) if refused is ReplaceRefused else request())
-            await _news_first()
+            await self._news_first()
         refusal = self._settle_request(entry, outcome, refused)
         if reply is None:
             return
@@ -355,8 +418,8 @@ class AccountManager(Actor):
 
     # Checks.
 
-    def _validate(self, order: Order | OrderGroup) -> None:
-        given = self._circumstances(_members(order)[0].symbol)
+    def _validate(self, order: Order | OrderGroup, first: Order) -> None:
+        given = self._circumstances(first.symbol)
         if isinstance(order, OrderGroup):
             validate_group(order, given)
         else:
@@ -375,17 +438,15 @@ class AccountManager(Actor):
                 raise broker_error(self.connection.name, Code.ORDER_REJECTED, f"nothing was sent: {refusal.value}")
 
     def _circumstances(self, symbol: str) -> Circumstances:
-        instrument = self.instrument(symbol)
-        now = self.world.clock.wall_ns()
-        quote = self.quotes.get(symbol)
+        desk, connection = self.desk, self.connection
+        instrument, quote, now = desk.instrument(symbol), self.quotes.get(symbol), desk.clock.wall_ns()
         return Circumstances(
-            capability=self.connection.capability,
-            instruments=self.desk.instruments,
-            market=self.gateway.market_status(symbol)
-            or self.connection.catalogue.calendars[instrument.calendar].status(now),
-            now_ns=now,
-            position=self.desk.ledger.quantity(symbol),
-            reference_price=(quote.ask or quote.bid) if quote is not None else None,
+            connection.capability,
+            desk.instruments,
+            self.gateway.market_status(symbol) or connection.catalogue.calendars[instrument.calendar].status(now),
+            now,
+            desk.ledger.quantity(symbol),
+            (quote.ask or quote.bid) if quote is not None else None,
         )
 
     def instrument(self, symbol: str) -> Instrument:
@@ -450,13 +511,14 @@ class AccountManager(Actor):
         )
 
 
-class _Flight:
+class Flight:
     """A request about some orders from the moment it is decided; one that nobody waits for leaves them in doubt."""
 
     def __init__(self, desk: AccountDesk, keys: tuple[str, ...]) -> None:
         self.desk = desk
         self.keys = keys
         self.entries = [desk.entries[key] for key in keys]
+        self.under_way = True
         for entry in self.entries:
             entry.in_flight += 1
 
@@ -464,17 +526,29 @@ class _Flight:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.land()
+        else:
+            self.lose()
+
+    def land(self) -> None:
+        """Its answer is there."""
+        if not self.under_way:
+            return
+        self.under_way = False
         now_ns = self.desk.clock.monotonic_ns()
         for entry in self.entries:
             entry.in_flight -= 1
             entry.sent_ns = now_ns
-            if kind is not None and not entry.life.state.final:
+
+    def lose(self) -> None:
+        """Nobody waits for its answer any more."""
+        if not self.under_way:
+            return
+        self.land()
+        for entry in self.entries:
+            if not entry.life.state.final:
                 self.desk.record(OrderEvent(entry.life.order.key, LostTouch("nobody waits for its answer any more")))
-
-
-async def _news_first() -> None:
-    """Lets the books fold what was told before an answer that came without waiting, so that it shows in ours."""
-    await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 def _untouched(state: OrderState, has_id: bool, has_fill: bool) -> bool:

@@ -4,6 +4,7 @@ The generic actors, account manager and market-data source, hold this; the facad
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -11,9 +12,9 @@ import attrs
 from brokers.capability import Capability
 from brokers.catalogue import Catalogue
 from brokers.errors import Code, Unsupported
-from brokers.gateway import FeedGateway, OrderGateway
+from brokers.gateway import FeedGateway, OrderGateway, PromptGateway, Request
 from brokers.guards.errors import GuardRefused
-from brokers.guards.guard import Guard
+from brokers.guards.guard import Admission, Guard
 from brokers.guards.operation import Kind, Operation, Priority
 from brokers.market import Bar, Interval
 from brokers.model import Change, Order, OrderGroup
@@ -45,6 +46,11 @@ class Connection:
     orders: OrderGateway | None = None
     feed: FeedGateway | None = None
     operations: Operations = Operations()
+    prompt: PromptGateway | None = attrs.field(init=False)  # the order gateway, where its requests need no task
+
+    @prompt.default
+    def _prompt_orders(self) -> PromptGateway | None:
+        return self.orders if isinstance(self.orders, PromptGateway) else None
 
     @property
     def name(self) -> str:
@@ -68,6 +74,25 @@ class Connection:
         gateway = self.need_orders()
         priority = Priority.REDUCE if isinstance(order, Order) and order.reduce_only else None
         return await self._attempt(self.operations.place, lambda: gateway.place(account, order), account, priority)
+
+    def begin_place(
+        self, request: Request, account: str, order: Order | OrderGroup, then: Callable[[Outcome], None]
+    ) -> bool:
+        """The attempt of `place` without a task to wait for it: `then` is called with the outcome, perhaps at once.
+
+        False where the gateway needs a task or the guard a wait: nothing was done, and `place` is the way.
+        """
+        gateway = self.prompt
+        if gateway is None:
+            return False
+        priority = Priority.REDUCE if isinstance(order, Order) and order.reduce_only else None
+        admission = self.guard.begin(self.operations.place, priority=priority, account=account)
+        if admission is None:
+            return False
+        if gateway.begin_place(request, account, order, partial(_ended, admission, then)):
+            return True
+        admission.withdraw()
+        return False
 
     async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:
         """One guarded attempt; a guard's refusal is NotSent."""
@@ -103,3 +128,8 @@ class Connection:
         """Finished bars whose close lies in (start, end], oldest first; raises BrokerError."""
         feed = self.need_feed()
         return await self.guard.run(self.operations.bars, lambda _: feed.bars(symbol, interval, start_ns, end_ns))
+
+
+def _ended(admission: Admission, then: Callable[[Outcome], None], outcome: Outcome) -> None:
+    admission.end(outcome)
+    then(outcome)

@@ -13,11 +13,13 @@ import attrs
 
 from brokers.instruments import EXACT
 from brokers.model import Fill, Order
+from runtime.quick import quick
 
 _ZERO: Final = Decimal(0)
 _AVERAGE: Final = decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN)
 
 
+@quick
 @attrs.frozen
 class Execution:
     """What is kept of a fill that counts."""
@@ -30,6 +32,7 @@ Restatement = Mapping[str, Execution | None]
 """New readings of executions by id; None is void for good."""
 
 
+@quick
 @attrs.frozen
 class Executions:
     """The quantity facts of one order; sums are exact."""
@@ -43,7 +46,8 @@ class Executions:
     @property
     def filled(self) -> Decimal:
         """The quantity filled, as far as executions or reports tell."""
-        return max(self.quantity, self.reported)
+        quantity, reported = self.quantity, self.reported
+        return max(quantity, reported)
 
     @property
     def owed(self) -> Decimal:
@@ -70,15 +74,17 @@ class Executions:
     def restated(self, news: Restatement) -> "Executions":
         """With executions put in, replaced or made void; what is taken out leaves the reported quantity too."""
         quantity_in, value_in = _sums(news, news)
-        quantity_out, value_out = _sums(self.by_id, news)
-        change = EXACT.subtract(quantity_in, quantity_out)
-        return Executions(
-            {**self.by_id, **news},
-            EXACT.add(self.quantity, change),
-            EXACT.subtract(EXACT.add(self.value, value_in), value_out),
-            max(EXACT.add(self.reported, change), _ZERO) if change < 0 else self.reported,
-            self.reported_average,
+        quantity, value, reported = (
+            EXACT.add(self.quantity, quantity_in),
+            EXACT.add(self.value, value_in),
+            self.reported,
         )
+        if not self.by_id.keys().isdisjoint(news):
+            quantity_out, value_out = _sums(self.by_id, news)
+            quantity, value = EXACT.subtract(quantity, quantity_out), EXACT.subtract(value, value_out)
+            if quantity_in < quantity_out:
+                reported = max(EXACT.add(reported, EXACT.subtract(quantity_in, quantity_out)), _ZERO)
+        return Executions({**self.by_id, **news}, quantity, value, reported, self.reported_average)
 
 
 def implied_fill(

@@ -6,7 +6,7 @@ wait nor raise.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -16,8 +16,10 @@ from brokers.market import Bar, Interval, MarketEvent, MarketStatus
 from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, Position
 from brokers.order_events import Event
 from brokers.outcome import Outcome
+from runtime.quick import quick
 
 
+@quick
 @attrs.frozen
 class OrderNews:
     """Something happened to an order, known by our key, by the broker's id, or by both."""
@@ -29,6 +31,7 @@ class OrderNews:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class AccountNews:
     """One consistent view of an account's money and positions, complete before it was told."""
@@ -39,6 +42,7 @@ class AccountNews:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class CashNews:
     """Cash moved without a trade: funding, a dividend, interest, a fee, a deposit or a withdrawal."""
@@ -47,6 +51,7 @@ class CashNews:
     flow: CashFlow
 
 
+@quick
 @attrs.frozen
 class LinkNews:
     """The stream that carries news went down or came up; after an up, what was missed must be asked for."""
@@ -58,6 +63,7 @@ class LinkNews:
 
 News = OrderNews | AccountNews | CashNews | LinkNews
 Leave = Callable[[], None]
+Request = Callable[..., None]
 
 
 class OrderGateway(Protocol):
@@ -109,6 +115,21 @@ class OrderGateway(Protocol):
 
     def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
         """Hands the account's news to hear from now on; the returned function ends that."""
+        ...
+
+
+@runtime_checkable
+class PromptGateway(OrderGateway, Protocol):
+    """An order gateway that has no bytes to carry: its requests leave within a step, and need no task to wait."""
+
+    def begin_place(
+        self, request: Request, account: str, order: Order | OrderGroup, then: Callable[[Outcome], None]
+    ) -> bool:
+        """Sends an order or a group once; `then` is called with what became of it, perhaps before this returns.
+
+        `request` is the Actor.request of whoever asks. False where the order cannot leave now: nothing was done, and
+        `place` says why.
+        """
         ...
 
 

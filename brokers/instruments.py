@@ -35,6 +35,8 @@ def sane(number: object) -> bool:
 class Kind(enum.Enum):
     """How an instrument's money moves (see brokers.ledger)."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     FUTURE = "future"  # dated, linear, margined
     STOCK = "stock"  # paid in full
     SPOT = "spot"  # paid in full; fees may be taken in the base currency

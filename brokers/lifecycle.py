@@ -54,6 +54,7 @@ from brokers.order_events import (
     Withheld,
     Working,
 )
+from runtime.quick import quick
 
 MAX_EXECUTIONS: Final = 65_536  # of one order; a broker that reports more is not to be believed
 MAX_BROKER_IDS: Final = 256  # of one order; of a longer chain of replaces the oldest are forgotten
@@ -97,6 +98,7 @@ class BadEvent(LifecycleError):
         )
 
 
+@quick
 @attrs.frozen
 class OrderLife:
     """One order as far as it is known; `facts` are what the last event brought to light, and nothing older."""
@@ -156,12 +158,14 @@ class OrderLife:
     def report(self, account: str, time_ns: int, sequence: int = 0) -> OrderReport:
         """The life as the report that strategies and books see."""
         executions = self.executions
+        filled = executions.filled
+        remaining = EXACT.subtract(self.order.quantity, filled)
         return OrderReport(
             self.order,
             account,
             self.state,
-            executions.filled,
-            self.remaining,
+            filled,
+            max(_ZERO, remaining),
             executions.average_price,
             self.broker_order_ids,
             time_ns,
@@ -175,19 +179,18 @@ def advance(life: OrderLife, event: Event) -> OrderLife:
     if life.facts:
         life = attrs.evolve(life, facts=())
     if isinstance(event, Said):
-        other = _other_id(life, event)
-        if other is not None:
-            return _noting(life, other)
-        if not isinstance(event, ReplaceConfirmed):
-            life = _joined(life, event.broker_order_id)
+        told, ids = event.broker_order_id, life.broker_order_ids
+        if told is not None and not (ids and ids[-1] == told):
+            other = _other_id(life, event, told)
+            if other is not None:
+                return _noting(life, other)
+            if not isinstance(event, ReplaceConfirmed):
+                life = _joined(life, told)
     return _HANDLERS[type(event)](life, event)
 
 
-def _other_id(life: OrderLife, event: Said) -> OtherId | None:
+def _other_id(life: OrderLife, event: Said, told: str) -> OtherId | None:
     """Set when the event is about another broker id than the one in force, or than the next."""
-    told = event.broker_order_id
-    if told is None or told in life.broker_order_ids[-1:]:
-        return None
     known = told in life.broker_order_ids
     if not known and (not life.broker_order_ids or isinstance(event, ReplaceConfirmed)):
         return None
@@ -284,10 +287,11 @@ def _heard(life: OrderLife, word: OrderState, event: Event) -> OrderLife:
         return life  # the broker has nothing to say
     if life.uncertain:
         return _noting(life, Withheld(word))
-    standing = _fitted(life, word)
+    standing, before = _fitted(life, word), life.state
     after = _covered(_stand(life, standing), word)
+    state = after.state
     ahead = standing is life.standing or standing in FORWARD[life.standing]
-    shown = after.state is life.state or after.state in FORWARD[life.state]
+    shown = state is before or state in FORWARD[before]
     if ahead and shown and not (standing is OrderState.REJECTED and life.filled):
         return after
     if life.standing in FORWARD[standing]:
@@ -298,11 +302,11 @@ def _heard(life: OrderLife, word: OrderState, event: Event) -> OrderLife:
 
 def _covered(life: OrderLife, word: OrderState) -> OrderLife:
     """Lays the broker's own pending word over a live order; any other leaves a request unanswered."""
-    if life.state.final:
-        return life
-    if word is OrderState.PENDING_CANCEL:
+    if word is OrderState.PENDING_CANCEL and not life.state.final:
         return attrs.evolve(life, canceling=True)
-    return attrs.evolve(life, change=_change_of(life)) if word is OrderState.PENDING_REPLACE else life
+    if word is OrderState.PENDING_REPLACE and not life.state.final:
+        return attrs.evolve(life, change=_change_of(life))
+    return life
 
 
 def _cancel_refused(life: OrderLife, event: CancelRefused) -> OrderLife:
@@ -343,7 +347,7 @@ def _filled(life: OrderLife, event: Filled) -> OrderLife:
     _check_fill(life, event, fill)
     if fill.id in life.executions.by_id:
         return _noting(life, Duplicate(fill.id))
-    late = life.state.final
+    late = life.standing.final and life.state.final
     life = _booked(life, event, {fill.id: Execution(fill.quantity, fill.price)})
     if not life.broker_order_ids:
         life = _joined(life, fill.broker_order_id)
@@ -423,7 +427,8 @@ def _was_busted(life: OrderLife) -> bool:
 
 def _check_fill(life: OrderLife, event: Event, fill: Fill) -> None:
     order = life.order
-    if (fill.symbol, fill.side) != (order.symbol, order.side) or not (_counts(fill.quantity) and sane(fill.price)):
+    about_it = fill.symbol == order.symbol and fill.side is order.side
+    if not (about_it and _counts(fill.quantity) and sane(fill.price)):
         raise BadEvent(life, event, f"a {order.side.value} of {order.symbol} with a positive quantity and a price")
 
 
@@ -440,21 +445,22 @@ def _fitted(life: OrderLife, word: OrderState) -> OrderState:
         return life.standing
     if word in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE):
         word = life.standing if life.standing in _ALIVE else OrderState.WORKING
-    whole = life.filled >= life.order.quantity
+    filled = life.executions.filled
+    whole = filled >= life.order.quantity
     if word is OrderState.FILLED and life.standing in _ENDED and (whole or _was_busted(life)):
         return life.standing  # late fills or a bust came after it: the broker's FILLED says no more than our quantities
     if word.final:
         return word
     if whole:
         return OrderState.FILLED
-    if life.filled and word is not OrderState.SUSPENDED:
+    if filled and word is not OrderState.SUSPENDED:
         return OrderState.PARTIALLY_FILLED
     return OrderState.WORKING if word is OrderState.PARTIALLY_FILLED else word
 
 
 def _refitted(life: OrderLife) -> OrderLife:
     """The life after its quantities changed; a final word stays."""
-    if life.state.final:
+    if life.standing.final and life.state.final:
         return life
     word = OrderState.WORKING if life.standing is OrderState.FILLED else life.standing
     return _stand(life, _fitted(life, word))
@@ -488,8 +494,8 @@ def _noting(life: OrderLife, *facts: Fact) -> OrderLife:
 
 
 def _noting_excess(life: OrderLife) -> OrderLife:
-    excess = EXACT.subtract(life.filled, life.order.quantity)
-    return _noting(life, Overfill(excess)) if excess > 0 else life
+    filled, quantity = life.executions.filled, life.order.quantity
+    return _noting(life, Overfill(EXACT.subtract(filled, quantity))) if filled > quantity else life
 
 
 _HANDLERS: Final[Mapping[type[Event], Callable[[OrderLife, Any], OrderLife]]] = {

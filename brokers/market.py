@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import attrs
 
-from brokers.making import maker
 from brokers.sides import Side
+from runtime.quick import quick
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+@quick
 @attrs.frozen
 class Quote:
     """Best bid and offer; a missing side is None."""
@@ -24,6 +25,7 @@ class Quote:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class Trade:
     """One print; `aggressor` is None where the feed does not tell."""
@@ -35,12 +37,7 @@ class Trade:
     aggressor: Side | None = None
 
 
-quoted = maker(Quote)
-"""Makes quotes where they come by the thousand."""
-traded = maker(Trade)
-"""Makes trades where they come by the thousand."""
-
-
+@quick
 @attrs.frozen
 class Level:
     """One price of a book with the size displayed there."""
@@ -49,6 +46,7 @@ class Level:
     size: Decimal
 
 
+@quick
 @attrs.frozen
 class Depth:
     """A book snapshot, best price first on each side."""
@@ -93,6 +91,7 @@ class Interval:
         return f"{self.count}{self.unit.value}"
 
 
+@quick
 @attrs.frozen
 class Bar:
     """One candle; `time_ns` is its close, and a bar without data does not exist."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import attrs
 
 from brokers.sides import Side
+from runtime.quick import quick
 
 
 class OrderType(enum.Enum):
@@ -64,6 +65,7 @@ _FINAL = frozenset(
 )
 
 
+@quick
 @attrs.frozen
 class Order:
     """One neutral order; `key` is our own id, made and journalled before anything is sent."""
@@ -108,6 +110,7 @@ class OrderGroup:
         return self.children if self.parent is None else (self.parent, *self.children)
 
 
+@quick
 @attrs.frozen
 class Change:
     """New terms for a live order; None keeps the term, and `quantity` counts what is filled already."""
@@ -133,6 +136,7 @@ class Liquidity(enum.Enum):
     UNKNOWN = "unknown"
 
 
+@quick
 @attrs.frozen
 class Fill:
     """One execution; `(broker, account, id)` is its identity for ever."""
@@ -177,6 +181,7 @@ class Fill:
         )
 
 
+@quick
 @attrs.frozen
 class OrderReport:
     """What is known of one order: its state word and, apart from it, its quantity facts."""
@@ -193,6 +198,7 @@ class OrderReport:
     reason: str = ""
 
 
+@quick
 @attrs.frozen
 class Position:
     """A net position; average and mark are None when flat or not known."""
@@ -208,6 +214,7 @@ class Position:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class Balance:
     """Cash of one currency in an account."""
@@ -218,6 +225,7 @@ class Balance:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class Margin:
     """What open positions tie up."""
@@ -226,6 +234,7 @@ class Margin:
     maintenance: Decimal
 
 
+@quick
 @attrs.frozen
 class AccountSummary:
     """An account's money in its own currency."""

@@ -11,20 +11,24 @@ import attrs
 
 from brokers.errors import Code
 from brokers.model import Change, Fill, OrderState
+from runtime.quick import quick
 
 # What we do.
 
 
+@quick
 @attrs.frozen
 class Sent:
     """The first byte of the order may have left."""
 
 
+@quick
 @attrs.frozen
 class CancelRequested:
     """We ask for a cancel; before the order lives, the wish is remembered and shows once it does."""
 
 
+@quick
 @attrs.frozen
 class ReplaceRequested:
     """We ask for new terms."""
@@ -32,6 +36,7 @@ class ReplaceRequested:
     change: Change
 
 
+@quick
 @attrs.frozen
 class LostTouch:
     """We no longer know: a request timed out, a connection broke, an answer made no sense."""
@@ -39,6 +44,7 @@ class LostTouch:
     text: str = ""
 
 
+@quick
 @attrs.frozen
 class Reconciled:
     """What reconciliation proved; it answers all pending requests and is the only way out of UNKNOWN."""
@@ -52,6 +58,7 @@ class Reconciled:
 # What the broker says.
 
 
+@quick
 @attrs.frozen
 class Said:
     """A word of the broker; one about a replaced id is ignored, one without an id is about the id in force."""
@@ -59,11 +66,13 @@ class Said:
     broker_order_id: str | None = attrs.field(default=None, kw_only=True)
 
 
+@quick
 @attrs.frozen
 class Acknowledged(Said):
     """The broker has the order; whether it works is not said."""
 
 
+@quick
 @attrs.frozen
 class Held(Said):
     """The broker keeps the order back for now."""
@@ -71,6 +80,7 @@ class Held(Said):
     word: ClassVar[OrderState] = OrderState.HELD
 
 
+@quick
 @attrs.frozen
 class Working(Said):
     """The order is live."""
@@ -78,6 +88,7 @@ class Working(Said):
     word: ClassVar[OrderState] = OrderState.WORKING
 
 
+@quick
 @attrs.frozen
 class Suspended(Said):
     """The order cannot execute now and may come back."""
@@ -85,6 +96,7 @@ class Suspended(Said):
     word: ClassVar[OrderState] = OrderState.SUSPENDED
 
 
+@quick
 @attrs.frozen
 class Expired(Said):
     """The order ended by time."""
@@ -92,6 +104,7 @@ class Expired(Said):
     word: ClassVar[OrderState] = OrderState.EXPIRED
 
 
+@quick
 @attrs.frozen
 class CancelConfirmed(Said):
     """The order ended on request, ours or somebody else's; an HTTP 2xx to a cancel is not this."""
@@ -99,6 +112,7 @@ class CancelConfirmed(Said):
     word: ClassVar[OrderState] = OrderState.CANCELED
 
 
+@quick
 @attrs.frozen
 class Rejected(Said):
     """The order never lived, even where it seemed to."""
@@ -108,6 +122,7 @@ class Rejected(Said):
     word: ClassVar[OrderState] = OrderState.REJECTED
 
 
+@quick
 @attrs.frozen
 class CancelRefused(Said):
     """The cancel was refused; the order is where it was before."""
@@ -116,6 +131,7 @@ class CancelRefused(Said):
     text: str = ""
 
 
+@quick
 @attrs.frozen
 class ReplaceRefused(Said):
     """The new terms were refused; the order is where it was before."""
@@ -124,6 +140,7 @@ class ReplaceRefused(Said):
     text: str = ""
 
 
+@quick
 @attrs.frozen
 class ReplaceConfirmed(Said):
     """New terms are in force, those asked for unless given; a new `broker_order_id` ends the one before."""
@@ -131,6 +148,7 @@ class ReplaceConfirmed(Said):
     terms: Change | None = None
 
 
+@quick
 @attrs.frozen
 class Filled:
     """An execution."""
@@ -138,6 +156,7 @@ class Filled:
     fill: Fill
 
 
+@quick
 @attrs.frozen
 class Corrected:
     """An execution was restated as `fill`, under its own id or a new one."""
@@ -146,6 +165,7 @@ class Corrected:
     fill: Fill
 
 
+@quick
 @attrs.frozen
 class Busted:
     """An execution was declared void."""
@@ -153,6 +173,7 @@ class Busted:
     execution_id: str
 
 
+@quick
 @attrs.frozen
 class Snapshot(Said):
     """The broker's view of the order; `filled` is cumulative over all its broker ids."""
@@ -188,6 +209,7 @@ Event = (
 # What an event brought to light beside the new life.
 
 
+@quick
 @attrs.frozen
 class LateFill:
     """A fill was booked after the order was final."""
@@ -195,6 +217,7 @@ class LateFill:
     fill: Fill
 
 
+@quick
 @attrs.frozen
 class Duplicate:
     """The execution was known, or void, and nothing was booked."""
@@ -202,6 +225,7 @@ class Duplicate:
     execution_id: str
 
 
+@quick
 @attrs.frozen
 class Overfill:
     """More is filled than was ordered."""
@@ -209,6 +233,7 @@ class Overfill:
     excess: Decimal
 
 
+@quick
 @attrs.frozen
 class Owed:
     """The broker counts this much more than the executions we have seen."""
@@ -216,6 +241,7 @@ class Owed:
     quantity: Decimal
 
 
+@quick
 @attrs.frozen
 class Behind:
     """A cumulative quantity below the one known was ignored."""
@@ -223,6 +249,7 @@ class Behind:
     filled: Decimal
 
 
+@quick
 @attrs.frozen
 class Stale:
     """A word that lies behind the state, or an answer to no request, was ignored."""
@@ -230,6 +257,7 @@ class Stale:
     word: OrderState
 
 
+@quick
 @attrs.frozen
 class LateLife:
     """The broker speaks of an order that was held for rejected: look at once, it may be alive."""
@@ -237,6 +265,7 @@ class LateLife:
     word: OrderState
 
 
+@quick
 @attrs.frozen
 class Withheld:
     """A word came while UNKNOWN; reconciliation has to prove it."""
@@ -244,6 +273,7 @@ class Withheld:
     word: OrderState
 
 
+@quick
 @attrs.frozen
 class OtherId:
     """A word about a broker id not in force was ignored: a `replaced` one, or perhaps a second order's."""
@@ -252,6 +282,7 @@ class OtherId:
     replaced: bool
 
 
+@quick
 @attrs.frozen
 class Restated:
     """A correction or bust changed what is filled; `reopened` tells that FILLED became CANCELED."""

@@ -13,8 +13,10 @@ from brokers import reconciliation
 from brokers.desk_state import DeskState
 from brokers.ledger import CashFlow
 from brokers.model import Order, OrderGroup
+from runtime.quick import quick
 
 
+@quick
 @attrs.frozen
 class Intended:
     """An order or a group is to be sent; nothing has left the process."""
@@ -28,6 +30,7 @@ class Intended:
         return (self.request,) if isinstance(self.request, Order) else self.request.orders
 
 
+@quick
 @attrs.frozen
 class Attempted:
     """From now on the first byte of a request to place these orders may have left."""
@@ -36,6 +39,7 @@ class Attempted:
     number: int
 
 
+@quick
 @attrs.frozen
 class Abandoned:
     """The attempt had no effect, and no other follows: the orders are taken out of the books."""
@@ -44,6 +48,7 @@ class Abandoned:
     why: str
 
 
+@quick
 @attrs.frozen
 class CashMoved:
     """Cash moved without a trade."""
@@ -51,6 +56,7 @@ class CashMoved:
     flow: CashFlow
 
 
+@quick
 @attrs.frozen
 class Snapshot:
     """What all facts before come to: whoever opens the books begins here."""
@@ -61,6 +67,7 @@ class Snapshot:
 Happening = Intended | Attempted | Abandoned | CashMoved | Snapshot | reconciliation.Event
 
 
+@quick
 @attrs.frozen
 class OrderFact:
     """One thing that became known, and when."""
@@ -78,6 +85,11 @@ class OrderLog(Protocol):
 
     def note(self, fact: OrderFact) -> None:
         """Keeps a fact; it is durable soon, and never waits."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was noted is durable already, so that `sync` would have nothing to wait for."""
         ...
 
     async def sync(self) -> None:
@@ -103,6 +115,11 @@ class MemoryLog:
         if type(fact.what) is Snapshot:
             self.facts.clear()
         self.facts.append(fact)
+
+    @property
+    def settled(self) -> bool:
+        """Memory has nothing to wait for."""
+        return True
 
     async def sync(self) -> None:
         """Memory is as durable as it gets."""

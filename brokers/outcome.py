@@ -19,6 +19,7 @@ from typing import Final
 import attrs
 
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, broker_error
+from runtime.quick import quick
 from runtime.wire.delivery import Sent
 from runtime.wire.http_messages import Fault, HttpFailure
 
@@ -33,6 +34,7 @@ def _must_be(certainty: Certainty) -> Callable[[object, object, BrokerError], No
     return check
 
 
+@quick
 @attrs.frozen
 class Accepted:
     """The broker has the order, or took the change or cancel; `legs` are the ids of a group's children."""

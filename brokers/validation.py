@@ -17,6 +17,7 @@ from brokers.instruments import EXACT, Instrument, Kind, sane
 from brokers.market import MarketStatus
 from brokers.model import Change, GroupKind, Order, OrderGroup, OrderType, TimeInForce
 from brokers.sides import Side
+from runtime.quick import quick
 
 _ZERO: Final = Decimal(0)
 _DAY_NS: Final = 86_400 * 1_000_000_000
@@ -60,6 +61,7 @@ def _on_step(value: Decimal, step: Decimal, rounding: Rounding) -> Decimal:
     return EXACT.multiply(EXACT.add(floor, Decimal(up)), step)
 
 
+@quick
 @attrs.frozen
 class Circumstances:
     """What an order is checked against at one moment; position and reference price are of its symbol."""
@@ -172,16 +174,18 @@ def _support_problems(order: Order, orders: OrderSupport) -> Iterator[Problem]:
         yield Problem("type", order.type, f"one of {_listed(orders.types)}")
     if order.time_in_force not in orders.times_in_force:
         yield Problem("time_in_force", order.time_in_force, f"one of {_listed(orders.times_in_force)}")
-    features = (
-        ("extended_hours", order.extended_hours, MarketStatus.EXTENDED in orders.sessions),
-        ("reduce_only", order.reduce_only, orders.reduce_only),
-        ("post_only", order.post_only, orders.post_only),
-    )
-    for field, asked, supported in features:
-        if asked and not supported:
-            yield Problem(field, asked, "False: this broker does not offer it")
+    if order.extended_hours and MarketStatus.EXTENDED not in orders.sessions:
+        yield _not_offered("extended_hours", order.extended_hours)
+    if order.reduce_only and not orders.reduce_only:
+        yield _not_offered("reduce_only", order.reduce_only)
+    if order.post_only and not orders.post_only:
+        yield _not_offered("post_only", order.post_only)
     if order.trail_percent is not None and not orders.trail_percent:
         yield Problem("trail_percent", order.trail_percent, "None: this broker trails by an offset only")
+
+
+def _not_offered(field: str, asked: object) -> Problem:
+    return Problem(field, asked, "False: this broker does not offer it")
 
 
 def _market_problems(order: Order, orders: OrderSupport, market: MarketStatus) -> Iterator[Problem]:
@@ -231,6 +235,8 @@ def _quantity_problems(quantity: Decimal, instrument: Instrument) -> Iterator[Pr
 
 
 def _price_problems(order: Order, instrument: Instrument) -> Iterator[Problem]:
+    if order.type is OrderType.MARKET and order.limit_price is None and order.stop_price is None:
+        return
     prices = (
         ("limit_price", order.limit_price, order.type in _LIMITED, order.type in _LIMITED),
         (
@@ -276,8 +282,10 @@ def _on_tick_problems(field: str, price: Decimal, instrument: Instrument, may_be
 
 
 def _notional_problems(order: Order, instrument: Instrument, reference: Decimal | None) -> Iterator[Problem]:
+    if instrument.min_notional is None:
+        return
     price = next((price for price in (order.limit_price, order.stop_price, reference) if price is not None), None)
-    if instrument.min_notional is None or price is None or not (sane(price) and sane(order.quantity)):
+    if price is None or not (sane(price) and sane(order.quantity)):
         return
     notional = EXACT.multiply(order.quantity, instrument.multiplier)
     if instrument.kind is not Kind.INVERSE:  # an inverse contract is sized in the quote currency already

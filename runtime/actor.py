@@ -111,6 +111,10 @@ class Actor:
         """Runs a helper task that ends with this actor and ends it when it raises; returns its cancel function."""
         return self._cell.spawn(function, args)
 
+    def at_end(self, tell: Callable[[Reason], object]) -> Callable[[], None]:
+        """Calls tell(reason) when this actor has ended, killed or not; returns what withdraws that."""
+        return self._cell.on_end(tell)
+
     def send_after(
         self,
         seconds: float,

@@ -134,6 +134,10 @@ class Cell(ABC):
         del args, kwargs
         raise NotAMessage(self.path or "/", type(self), method)
 
+    def tell(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Sends a message; a supervisor has none."""
+        self.cast(method, args, kwargs)
+
     def put_question(
         self,
         then: Callable[[outcome.Outcome[Any]], object],
@@ -144,6 +148,11 @@ class Cell(ABC):
         """Sends a request; a supervisor has no messages."""
         del then
         self.cast(method, args, kwargs)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a message and there is none; a supervisor never does."""
+        return False
 
     @property
     def inherited_deadline(self) -> float:
@@ -281,7 +290,7 @@ class Cell(ABC):
             for registry, key in self.names:
                 registry.owner_ended(key, self, reason)
         links, self.links = self.links, None
-        for tell in links or ():
+        for tell in tuple(links or ()):  # one that is called may withdraw itself
             tell(reason)
         if self.was_ready:
             self.emit(EventKind.STOPPED, reason)

@@ -73,7 +73,6 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
     """Two bounded lanes with one receiver; `put` never blocks, `send` waits for room."""
 
     __slots__ = (
-        "_receiver",
         "closed",
         "conflated",
         "control",
@@ -81,6 +80,7 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         "dropped",
         "most_waiting",
         "policy",
+        "receiver",
         "refused",
         "senders",
     )
@@ -94,7 +94,7 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         self.dropped = 0
         self.conflated = 0
         self.refused = 0
-        self._receiver: Task | None = None
+        self.receiver: Task | None = None  # the task that waits, None while it is busy
         self.senders: deque[tuple[Task | None, T]] | None = None
 
     def put(self, item: T) -> bool:
@@ -102,7 +102,7 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
         if len(self.data) >= self.policy.capacity:
             return False
         self.data.append(item)
-        if self._receiver is not None:
+        if self.receiver is not None:
             self.wake()
         return True
 
@@ -120,7 +120,7 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
     @property
     def idle(self) -> bool:
         """Whether the receiver waits and there is nothing for it."""
-        return self._receiver is not None and not self.data and not self.control
+        return self.receiver is not None and not self.data and not self.control
 
     def force(self, item: T) -> None:
         """Adds to the data lane whatever its length: for the few messages that must not be lost."""
@@ -140,18 +140,18 @@ class Mailbox(trio.abc.Channel[T], Generic[T]):
 
     def wake(self) -> None:
         """Lets the receiver look again."""
-        receiver = self._receiver
+        receiver = self.receiver
         if receiver is not None:
-            self._receiver = None
+            self.receiver = None
             reschedule(receiver)
 
     async def park(self) -> None:
         """Waits, as the receiver, until something is put or somebody wakes us."""
-        self._receiver = current_task()
+        self.receiver = current_task()
         await wait_task_rescheduled(self._unpark)
 
     def _unpark(self, _: RaiseCancelT) -> Abort:
-        self._receiver = None
+        self.receiver = None
         return Abort.SUCCEEDED
 
     def line_up(self, item: T) -> None:

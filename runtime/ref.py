@@ -50,6 +50,13 @@ class Ref(Generic[A]):
         """Sends a message without waiting."""
         self._cell.cast(method, args, kwargs)
 
+    def tell(self, method: Callable[Concatenate[A, P], object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Sends a message without waiting; an actor that has nothing to do handles it before this returns.
+
+        For those who tell of what has happened: order and errors are a cast's, and two switches of tasks are saved.
+        """
+        self._cell.tell(method, args, kwargs)
+
     async def stop(self, reason: Reason | None = None) -> Reason:
         """Asks for an orderly end and waits for it; on the caller's deadline the actor still stops later."""
         self._cell.request_stop(reason or Normal())
@@ -71,6 +78,11 @@ class Ref(Generic[A]):
     def alive(self) -> bool:
         """Whether the instance takes messages."""
         return self._cell.exit is None and self._cell.stop_reason is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the instance waits for a message and has handled all that were sent."""
+        return self._cell.idle
 
     @property
     def path(self) -> str:

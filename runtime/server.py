@@ -321,9 +321,22 @@ class ActorCell(Cell):
             self.mailbox.leave_line(_abandoned)
             self.mailbox.line_up(item)
 
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a message and there is none."""
+        return self.mailbox.idle and self.current is None
+
     def _is_idle(self) -> bool:
         """Whether it has nothing to do; every so often the answer is no, so that a task that only calls takes turns."""
-        return self.mailbox.idle and self.current is None and not self.suspended and self.handled % BATCH != 0
+        mailbox = self.mailbox
+        return (
+            mailbox.receiver is not None
+            and self.current is None
+            and not mailbox.data
+            and not mailbox.control
+            and not self.suspended
+            and self.handled % BATCH != 0
+        )
 
     def _handle_now(self, item: Item, now: float) -> None:
         """Handles a message in the sender's task, as if the actor had been the next to run: that saves two switches."""
@@ -333,7 +346,8 @@ class ActorCell(Cell):
             result = message.function(self.actor, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - sorted into declared, the sender's, and a crash
             if not self._told_sender(error, item):
-                self.broken = error  # the message stays current: it belongs in the crash report
+                self.broken, self.since = error, self.runtime.now()
+                # The message stays current: it belongs in the crash report.
                 self.mailbox.wake()
                 return
         else:
@@ -345,8 +359,7 @@ class ActorCell(Cell):
                 self._held = (call, result)
         self.current = None
         self.handled += 1
-        seconds = self.runtime.now() - now
-        if seconds > SLOW_SECONDS:
+        if call is not None and (seconds := self.runtime.now() - now) > SLOW_SECONDS:
             self._tell_slow(message, seconds)
         if self.attention:
             self.mailbox.wake()
@@ -363,6 +376,14 @@ class ActorCell(Cell):
             self._put_control((message, args, kwargs, None))
         elif self._conflated is not None or not self.mailbox.put((message, args, kwargs, None)):
             self._put_by_policy((message, args, kwargs, None))
+
+    def tell(self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Sends without waiting, and has an idle actor handle it at once; see Ref.tell."""
+        message = self.table.get(method) or self.table.find(self.path, method)
+        if self.stop_reason is None and not message.is_async and self._conflated is None and self._is_idle():
+            self._handle_now((message, args, kwargs, None), self.since)  # how long it takes is asked of calls only
+        else:
+            self.cast(method, args, kwargs)
 
     def put_question(
         self,

@@ -351,6 +351,11 @@ class JournalOrderLog:
             except JournalError:
                 return  # `sync` tells whoever would act on it
 
+    @property
+    def settled(self) -> bool:
+        """No: a commit takes its time."""
+        return False
+
     async def sync(self) -> None:
         """Returns when all that was noted is on disk; raises NotRecorded."""
         if self._writer is None:

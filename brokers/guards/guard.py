@@ -20,6 +20,7 @@ from brokers.guards.operation import Kind, Operation, Pause, Priority, Usage
 from brokers.guards.retry import may_repeat
 from brokers.guards.timeline import SECOND_NS, left_ns
 from brokers.outcome import Rejected, settle
+from runtime.quick import quick
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ class GuardStatistics:
     limiter: LimiterStatistics
 
 
+@quick
 @attrs.frozen
 class _Returned(Generic[T]):
     """An attempt that ended with a result."""
@@ -102,6 +104,14 @@ class Guard:
     def admit(self, operation: Operation, *, priority: Priority | None = None, account: str = "") -> "Admission":
         """`async with` it around one attempt; raises a GuardRefused on entry."""
         return Admission(self, operation, operation.priority if priority is None else priority, account)
+
+    def begin(self, operation: Operation, *, priority: Priority | None = None, account: str = "") -> "Admission | None":
+        """Admits one attempt that need not wait for its turn; whoever made it ends it. None where it must be `run`."""
+        admission = self.admit(operation, priority=priority, account=account)
+        try:
+            return admission if admission.enter_now() else None
+        except GuardRefused:
+            return None
 
     async def run(
         self,
@@ -219,22 +229,44 @@ class Admission:
 
     async def __aenter__(self) -> Self:
         """Waits for the turn; no checkpoint when there is nothing to wait for."""
-        guard, operation, limiter = self._guard, self._operation, self._guard.host.limiter
+        guard = self._guard
         try:
-            now_ns = guard.host.timeline.now_ns()
-            self._ask_breaker(now_ns)
-            charges = limiter.charges(operation, self._pool, self._account)
-            if not limiter.take_now(operation, self._priority, charges, now_ns):
-                await limiter.wait(operation, self._priority, charges, self._pool, longest_ns=guard.longest_wait_ns)
-                now_ns = guard.host.timeline.now_ns()
-                self._ask_breaker_again(now_ns)
+            if not self.enter_now():
+                await self._wait()
         except GuardRefused:
             guard.refused += 1
             raise
+        return self
+
+    def enter_now(self) -> bool:
+        """Goes in where nothing has to be waited for; raises BreakerOpen, and whatever is wrong with the operation."""
+        guard, operation, limiter = self._guard, self._operation, self._guard.host.limiter
+        now_ns = guard.host.timeline.now_ns()
+        self._ask_breaker(now_ns)
+        charges = limiter.charges(operation, self._pool, self._account)
+        if not limiter.take_now(operation, self._priority, charges, now_ns):
+            return False
+        self._enter(now_ns)
+        return True
+
+    async def _wait(self) -> None:
+        guard, operation, limiter = self._guard, self._operation, self._guard.host.limiter
+        charges = limiter.charges(operation, self._pool, self._account)
+        await limiter.wait(operation, self._priority, charges, self._pool, longest_ns=guard.longest_wait_ns)
+        now_ns = guard.host.timeline.now_ns()
+        self._ask_breaker_again(now_ns)
+        self._enter(now_ns)
+
+    def _enter(self, now_ns: int) -> None:
         self._enter_breaker(now_ns)
         self.sent_ns = now_ns
-        guard.admitted += 1
-        return self
+        self._guard.admitted += 1
+
+    def end(self, result: object) -> None:
+        """Goes out with what the attempt came to, where it is not left by `async with`."""
+        self.settle(result)
+        self._guard.host.limiter.leave(self._pool)
+        self._guard.host.budget.called(self.sent_ns)
 
     async def __aexit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
@@ -245,6 +277,12 @@ class Admission:
                 self.settle_error(error)
             else:
                 self._leave_breaker(None, self._guard.host.timeline.now_ns())
+        self._guard.host.limiter.leave(self._pool)
+
+    def withdraw(self) -> None:
+        """Goes out without having tried anything."""
+        self._settled = True
+        self._leave_breaker(None, self._guard.host.timeline.now_ns())
         self._guard.host.limiter.leave(self._pool)
 
     async def end_of(self, attempt: Callable[["Admission"], Awaitable[T]]) -> _End[T]:

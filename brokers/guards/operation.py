@@ -18,6 +18,8 @@ class Priority(enum.IntEnum):
 class Kind(enum.Enum):
     """A class of operations with its own breaker."""
 
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
     SUBMIT = "submit"  # places or replaces an order
     CANCEL = "cancel"  # cancels by id
     READ = "read"

@@ -64,10 +64,8 @@ class Account:
     def latest_ns(self) -> int:
         """The time of the latest fact."""
         latest = self.time_ns
-        for book in self.books.values():
-            latest = max(latest, book.time_ns)
-        for mark in self.marks.values():
-            latest = max(latest, mark.time_ns)
-        for rate in self.rates.values():
-            latest = max(latest, rate.time_ns)
+        facts: Mapping[str, Book | Mark | Rate]
+        for facts in (self.books, self.marks, self.rates):
+            for fact in facts.values():
+                latest = max(latest, fact.time_ns)
         return latest

@@ -6,6 +6,7 @@ from decimal import Decimal
 import attrs
 
 from brokers.model import Fill
+from runtime.quick import quick
 
 
 class FlowKind(enum.Enum):
@@ -19,6 +20,7 @@ class FlowKind(enum.Enum):
     FEE = "fee"  # a fee outside a fill, or one that a fill charged in a third currency
 
 
+@quick
 @attrs.frozen
 class CashFlow:
     """Cash that moved without a trade; `amount` is positive into the account, negative out of it."""
@@ -34,6 +36,7 @@ class CashFlow:
     session: str | None = None
 
 
+@quick
 @attrs.frozen
 class Settlement:
     """A daily settlement: what is unrealised at the price moves into cash; average and realised stay."""
@@ -46,6 +49,7 @@ class Settlement:
     time_ns: int
 
 
+@quick
 @attrs.frozen
 class Correction:
     """The broker took a fill back (bust) or replaced it; the original stays on record, a reverse entry cancels it."""
@@ -66,6 +70,7 @@ class Correction:
         return self.original.account
 
 
+@quick
 @attrs.frozen
 class Mark:
     """What an instrument stands at: a quote, or the broker's mark as `price`; what is None is not known."""
@@ -77,6 +82,7 @@ class Mark:
     price: Decimal | None = None
 
 
+@quick
 @attrs.frozen
 class Rate:
     """One unit of `currency` is worth `value` of the account's currency since `time_ns`."""

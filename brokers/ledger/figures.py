@@ -16,8 +16,8 @@ def average_of(tally: Tally, measure: Measure) -> Decimal | None:
     """The average entry price; None when flat."""
     if not tally.quantity:
         return None
-    average = measure.average(tally.quantity, tally.cost, tally.over)
-    return None if average is None else shown(average.numerator, average.denominator)
+    ratio = measure.ratio(tally.quantity, tally.cost, tally.over)
+    return None if ratio is None else shown(*ratio)
 
 
 def realised_of(tally: Tally, measure: Measure) -> Decimal:

@@ -41,7 +41,11 @@ class Linear:
 
     def average(self, quantity: int, cost: int, over: int) -> Fraction:
         """The price at which the quantity would have the value cost / over."""
-        return Fraction(cost, over * quantity * int(10**self.price_digits))
+        return Fraction(*self.ratio(quantity, cost, over))
+
+    def ratio(self, quantity: int, cost: int, over: int) -> tuple[int, int]:
+        """The same price as a quotient, not in lowest terms."""
+        return cost, over * quantity * int(10**self.price_digits)
 
     def finer(self, quantity_digits: int, price_digits: int) -> tuple["Linear", int]:
         """The measure with more digits, and the factor by which values grow in number."""
@@ -82,7 +86,12 @@ class Inverse:
 
     def average(self, quantity: int, cost: int, over: int) -> Fraction | None:
         """The harmonic average; None where the whole position is worth less than half a quantum."""
-        return self.contract * Fraction(-quantity * over, cost) if cost else None
+        ratio = self.ratio(quantity, cost, over)
+        return None if ratio is None else Fraction(*ratio)
+
+    def ratio(self, quantity: int, cost: int, over: int) -> tuple[int, int] | None:
+        """The same price as a quotient, not in lowest terms."""
+        return (-self.contract.numerator * quantity * over, self.contract.denominator * cost) if cost else None
 
     def finer(self, quantity_digits: int, price_digits: int) -> tuple["Inverse", int]:
         """The measure with more digits; values are counted in quanta and stay."""

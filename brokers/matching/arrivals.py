@@ -22,6 +22,7 @@ from brokers.matching.terms import check_group, check_order, members
 from brokers.model import Change, Order, OrderGroup, OrderType, TimeInForce
 
 _IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_NOBODY: list[Working | None] = [None]
 
 
 class Arrivals:
@@ -88,6 +89,8 @@ class Arrivals:
         if policy is DuplicateKeys.ACCEPT:
             return False
         found = [self._desk.registry.find(account, order.key) for order in orders]
+        if found == _NOBODY:
+            return False
         if policy is DuplicateKeys.OPEN_ONLY:
             found = [working if working is not None and working.open else None for working in found]
         if not any(found):
@@ -112,10 +115,11 @@ class Arrivals:
         pit = self._desk.pits.get(order.symbol)
         if pit is None:
             return _unlisted(order)
+        taken = pit.takes(order)
         return (
             self._terms_refusal(order, pit)
-            or self._hours_refusal(order, pit)
-            or (self._market_refusal(account, order, pit) if pit.takes(order) else None)
+            or self._hours_refusal(order, pit, taken=taken)
+            or (self._market_refusal(account, order, pit) if taken else None)
             or self._desk.admission(account, order)
         )
 
@@ -124,9 +128,9 @@ class Arrivals:
             return Refusal(Code.SETTLED, f"{order.symbol} has expired and been settled")
         return check_order(order, pit.instrument, self._desk.now_ns)
 
-    def _hours_refusal(self, order: Order, pit: Pit) -> Refusal | None:
+    def _hours_refusal(self, order: Order, pit: Pit, *, taken: bool) -> Refusal | None:
         immediate = order.time_in_force in _IMMEDIATE
-        if pit.takes(order):
+        if taken:
             if immediate and not pit.status.trading:
                 return Refusal(Code.CLOSED, f"{order.symbol} is {pit.status.value}: nothing can trade at once")
             return None

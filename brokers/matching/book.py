@@ -53,7 +53,10 @@ class Book:
 
     def offered(self, side: Side) -> Decimal | None:
         """The best price of one side that has size; a price without is nobody's offer."""
-        return next((level.price for level in self.levels(side) if level.size), None)
+        for level in self.levels(side):
+            if level.size:
+                return level.price
+        return None
 
     def displayed(self, side: Side, price: Decimal) -> Decimal | None:
         """The size shown at a price of one side; None when the price lies behind all that is shown."""

@@ -106,7 +106,8 @@ class Desk:
         working.stop = order.stop_price
         self.outbox.put(Accepted(*self.outbox.head_of(working), order, hold, group))
         self.registry.add(working)
-        self._plan_lapse(working)
+        if order.expires_ns is not None:
+            self._plan_lapse(working)
         return working
 
     def refuse(self, account: str, order: Order, refusal: Refusal) -> None:
@@ -165,23 +166,24 @@ class Desk:
         ambiguous: bool = False,
     ) -> None:
         """Books one execution and everything that follows from it for the orders of the account."""
-        working.filled += quantity
+        order, account = working.order, working.account
+        working.filled = filled = working.filled + quantity
         working.cost += quantity * price
-        complete = working.filled >= working.order.quantity
+        remaining = order.quantity - filled
         fill = self._execution(working, quantity, price, liquidity)
-        before = self.positions.of(working.account, working.order.symbol)
-        self.positions.put(working.account, working.order.symbol, before + fill.signed_quantity)
-        remaining = working.order.quantity - working.filled
-        kind = Filled if complete else PartiallyFilled
-        head = self.outbox.head_of(working)
-        self.outbox.put(kind(*head, fill, working.filled, remaining, cause, ambiguous))
-        if complete:
+        before = self.positions.of(account, order.symbol)
+        after = before + fill.signed_quantity
+        self.positions.put(account, order.symbol, after)
+        kind = Filled if remaining <= 0 else PartiallyFilled
+        self.outbox.put(kind(*self.outbox.head_of(working), fill, filled, remaining, cause, ambiguous))
+        if remaining <= 0:
             self._end(working, OrderState.FILLED, "filled")
-        self._tell_of_fill(working, quantity)
+        if working.tie is not None:
+            self._tell_of_fill(working, working.tie, quantity)
         if working.open and working.hold is None and working.in_force <= 0:
             self._shelve(working)
-        if before and before * (before + fill.signed_quantity) <= 0:
-            self.drop_idle_reducers(working.account, working.order.symbol)
+        if before and before * after <= 0:
+            self.drop_idle_reducers(account, order.symbol)
 
     def replace(self, working: Working, order: Order, *, kept_place: bool) -> None:
         """Gives an order new terms; unless its place is kept it goes to the end of its queue."""
@@ -283,27 +285,22 @@ class Desk:
             working.lapse_ticket = self._agenda.put(working.order.expires_ns, partial(self._lapse, working))
 
     def _new(self, account: str, order: Order) -> Working:
-        return Working(
-            number=next(self._numbers),
-            account=account,
-            order=order,
-            priority=next(self._priorities),
-            entered_ns=self.now_ns,
-            live=order.quantity,
-        )
+        number, priority = next(self._numbers), next(self._priorities)
+        return Working(number, account, order, priority, self.outbox.now_ns, order.quantity)
 
     def _execution(self, working: Working, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Fill:
+        order = working.order
         return Fill(
-            id=str(next(self._trades)),
-            broker=self.rules.name,
-            account=working.account,
-            symbol=working.order.symbol,
-            side=working.side,
-            quantity=quantity,
-            price=price,
-            time_ns=self.now_ns,
-            order_key=working.order.key,
-            broker_order_id=working.order_id,
+            str(next(self._trades)),
+            self.rules.name,
+            working.account,
+            order.symbol,
+            working.side,
+            quantity,
+            price,
+            self.outbox.now_ns,
+            order.key,
+            working.order_id,
             liquidity=liquidity,
         )
 
@@ -352,10 +349,7 @@ class Desk:
 
     # groups
 
-    def _tell_of_fill(self, working: Working, quantity: Decimal) -> None:
-        tie = working.tie
-        if tie is None:
-            return
+    def _tell_of_fill(self, working: Working, tie: Tie, quantity: Decimal) -> None:
         if working.leg is None:
             self._apply(tie, groups.parent_filled(tie.state, quantity))
         else:

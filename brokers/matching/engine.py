@@ -8,7 +8,7 @@ from functools import partial
 from brokers.instruments import Instrument
 from brokers.market import Bar, Depth, MarketEvent, MarketStatus, Quote, Trade
 from brokers.matching import data
-from brokers.matching.agenda import Action, Agenda
+from brokers.matching.agenda import NEVER, Action, Agenda
 from brokers.matching.arrivals import Arrivals
 from brokers.matching.bars import match_bar
 from brokers.matching.desk import Admit, Desk
@@ -43,7 +43,7 @@ class MatchingEngine:
         first_number: int = 1,
     ) -> None:
         self._chance = chance
-        self._rules = rules
+        self._rules, self._order_latency, self._feed_latency = rules, rules.order_latency, rules.feed_latency
         self._agenda = Agenda()
         self._outbox = Outbox(rules.ack_latency, chance)
         self._desk = Desk(rules, self._outbox, self._agenda, chance, admit, first_number)
@@ -87,7 +87,7 @@ class MatchingEngine:
     @property
     def next_due(self) -> int | None:
         """When `advance` next has something to do; None when nothing is planned."""
-        return self._agenda.next_ns if len(self._agenda) else None
+        return None if self._agenda.next_ns == NEVER else self._agenda.next_ns
 
     # market
 
@@ -189,7 +189,7 @@ class MatchingEngine:
 
     def open_orders(self, account: str) -> tuple[OrderReport, ...]:
         """An account's open orders, the oldest first."""
-        return tuple(working.report() for working in self._desk.registry.open_of(account))
+        return tuple([working.report() for working in self._desk.registry.open_of(account)])
 
     def order(self, account: str, key: str, *, order_id: str | None = None) -> OrderReport | None:
         """One order, open or finished; None when it is not known, or no longer remembered."""
@@ -252,7 +252,9 @@ class MatchingEngine:
         if arrival > sent:
             self._agenda.put(arrival, action)
             return self.advance(sent)
-        self._catch_up(sent)
+        if self._agenda.next_ns <= sent:
+            self._catch_up(sent)
+        self._outbox.now_ns = sent
         action()
         self._serve_arrivals()
         self._desk.registry.prune(sent)
@@ -260,8 +262,7 @@ class MatchingEngine:
 
     def _arrival(self, account: str, sent: int) -> int:
         """When a command gets there: never before one that its account sent earlier."""
-        rules = self._rules
-        arrival = sent + rules.order_latency.draw(self._chance) + rules.feed_latency.draw(self._chance)
+        arrival = sent + self._order_latency.draw(self._chance) + self._feed_latency.draw(self._chance)
         self._last_arrival[account] = arrival = max(arrival, self._last_arrival.get(account, arrival))
         return arrival
 

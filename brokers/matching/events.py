@@ -6,6 +6,7 @@ from decimal import Decimal
 import attrs
 
 from brokers.model import Fill, Order, OrderReport
+from runtime.quick import quick
 
 
 class Code(enum.Enum):
@@ -29,6 +30,7 @@ class Code(enum.Enum):
     TOO_LATE = "too_late"
 
 
+@quick
 @attrs.frozen
 class Refusal:
     """A no with its code for programs and its sentence for people."""
@@ -77,6 +79,7 @@ class FillCause(enum.Enum):
     BAR = "bar"  # a bar's path
 
 
+@quick
 @attrs.frozen
 class Event:
     """The head of every event; `known_ns` is when its owner learns of what happened at `time_ns`."""
@@ -90,6 +93,7 @@ class Event:
     order_id: str  # the venue's own; empty for an order it never took
 
 
+@quick
 @attrs.frozen
 class Accepted(Event):
     """The venue has the order; `held` says what keeps it out of the market, if anything."""
@@ -99,6 +103,7 @@ class Accepted(Event):
     group: str | None
 
 
+@quick
 @attrs.frozen
 class Rejected(Event):
     """The venue does not take the order, or, rarely, gives it back when its turn comes."""
@@ -107,6 +112,7 @@ class Rejected(Event):
     refusal: Refusal
 
 
+@quick
 @attrs.frozen
 class AlreadyKnown(Event):
     """The key was used before; this is the order it stands for, and nothing new was done."""
@@ -114,11 +120,13 @@ class AlreadyKnown(Event):
     report: OrderReport
 
 
+@quick
 @attrs.frozen
 class Released(Event):
     """An order that was held for its hours is in the market now."""
 
 
+@quick
 @attrs.frozen
 class Triggered(Event):
     """A stop was reached: the order is a market or a limit order from here on."""
@@ -127,6 +135,7 @@ class Triggered(Event):
     ambiguous_bar: bool
 
 
+@quick
 @attrs.frozen
 class Traded(Event):
     """One execution with the order's quantity facts after it."""
@@ -138,16 +147,19 @@ class Traded(Event):
     ambiguous_bar: bool  # within one bar more than one outcome was possible, and the worse was taken
 
 
+@quick
 @attrs.frozen
 class PartiallyFilled(Traded):
     """An execution that leaves the order alive."""
 
 
+@quick
 @attrs.frozen
 class Filled(Traded):
     """The execution that completes the order."""
 
 
+@quick
 @attrs.frozen
 class Canceled(Event):
     """The order is over, with whatever it had filled."""
@@ -156,6 +168,7 @@ class Canceled(Event):
     filled: Decimal
 
 
+@quick
 @attrs.frozen
 class Expired(Event):
     """The order's time is up, with whatever it had filled."""
@@ -164,6 +177,7 @@ class Expired(Event):
     filled: Decimal
 
 
+@quick
 @attrs.frozen
 class Replaced(Event):
     """The order stands by its new terms, at the end of its queue unless its place was kept."""
@@ -172,6 +186,7 @@ class Replaced(Event):
     kept_place: bool
 
 
+@quick
 @attrs.frozen
 class ReplaceRefused(Event):
     """The order, if there is one, stands by its old terms."""
@@ -179,6 +194,7 @@ class ReplaceRefused(Event):
     refusal: Refusal
 
 
+@quick
 @attrs.frozen
 class CancelRefused(Event):
     """There was nothing to cancel, or no longer."""
@@ -186,6 +202,7 @@ class CancelRefused(Event):
     refusal: Refusal
 
 
+@quick
 @attrs.frozen
 class LegActivated(Event):
     """A leg of a group comes into the market with `live` of its `quantity`."""
@@ -195,6 +212,7 @@ class LegActivated(Event):
     live: Decimal
 
 
+@quick
 @attrs.frozen
 class LegResized(Event):
     """A leg of a group is now good for `quantity`, of which `live` is in force."""
@@ -204,6 +222,7 @@ class LegResized(Event):
     live: Decimal
 
 
+@quick
 @attrs.frozen
 class Settled(Event):
     """The contract ended: the account's position was closed by the venue at this price."""

@@ -19,6 +19,9 @@ class Ladder:
         self._places: list[tuple[Decimal, int]] = []
         self._orders: list[Working] = []
 
+    def __len__(self) -> int:
+        return len(self._orders)
+
     def __iter__(self) -> Iterator[Working]:
         return iter(self._orders.copy())
 

@@ -99,10 +99,11 @@ def waiting(pit: Pit) -> list[Working]:
 
 def _match(pit: Pit, desk: Desk, *, refreshed: bool) -> None:
     for side in SIDES:
-        offered = pit.book.offered(side.opposite)
+        ladder = pit.ladder(side)
+        offered = pit.book.offered(side.opposite) if ladder else None
         if offered is None:
             continue
-        for working in pit.ladder(side).until(rank(side, offered)):
+        for working in ladder.until(rank(side, offered)):
             if not pit.admits(working):
                 continue
             if not working.resting:
@@ -121,10 +122,10 @@ def _can_use_display(pit: Pit, working: Working) -> bool:
 
 def _belies_trigger(pit: Pit, working: Working) -> bool:
     """Whether an older display still shows a price better than the stop that a print has set off since."""
-    best, stop = pit.book.best(working.side.opposite), working.stop
-    if not (working.triggered and pit.prints_trigger) or best is None or stop is None:
+    if not (working.triggered and pit.prints_trigger):
         return False
-    return through(working.side, stop, best)
+    best, stop = pit.book.best(working.side.opposite), working.stop
+    return best is not None and stop is not None and through(working.side, stop, best)
 
 
 def _take_displayed(pit: Pit, working: Working, desk: Desk) -> None:

@@ -41,11 +41,11 @@ class Working:
     lapse_ticket: int | None = None
     time_ns: int = 0
     sequence: int = 0
+    side: Side = attrs.field(init=False)  # new terms never change it
+    order_id: str = attrs.field(init=False)  # the venue's own name for it
 
-    @property
-    def side(self) -> Side:
-        """Buy or sell."""
-        return self.order.side
+    def __attrs_post_init__(self) -> None:
+        self.side, self.order_id = self.order.side, str(self.number)
 
     @property
     def open(self) -> bool:
@@ -76,11 +76,6 @@ class Working:
     def in_force(self) -> Decimal:
         """How much of it may still trade as things stand."""
         return self.live - self.filled
-
-    @property
-    def order_id(self) -> str:
-        """The venue's own name for it."""
-        return str(self.number)
 
     def report(self) -> OrderReport:
         """What a query answers; a trailing stop shows where its stop stands."""

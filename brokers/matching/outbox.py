@@ -31,10 +31,12 @@ class Outbox:
     def head(self, account: str, symbol: str, key: str, order_id: str = "") -> Head:
         """The head of the next event."""
         self._sequence += 1
-        known = self.now_ns + self._ack_latency.draw(self._chance)
-        known = max(known, self._known.get(account, known))
+        now_ns, latency = self.now_ns, self._ack_latency.samples
+        known = now_ns + (latency[0] if len(latency) == 1 else self._chance.choice(latency))
+        last = self._known.get(account, known)
+        known = max(known, last)
         self._known[account] = known
-        return self._sequence, self.now_ns, known, account, symbol, key, order_id
+        return self._sequence, now_ns, known, account, symbol, key, order_id
 
     def head_of(self, working: Working) -> Head:
         """The head of the next event of an order, which notes that something happened to it."""

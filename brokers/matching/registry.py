@@ -31,6 +31,8 @@ class Registry:
 
     def prune(self, now: int) -> None:
         """Drops the finished that are too many or too old."""
+        if self._keep_ns is None and len(self._finished) <= self._keep:
+            return
         while self._finished and self._is_surplus(self._finished[0], now):
             working = self._finished.popleft()
             name = working.account, working.order.key
@@ -40,7 +42,9 @@ class Registry:
 
     def find(self, account: str, key: str, order_id: str | None = None) -> Working | None:
         """An order by key; of several the one with this id, else the newest open one, else the newest."""
-        found = self._by_key.get((account, key), [])
+        found = self._by_key.get((account, key))
+        if found is None:
+            return None
         if order_id is not None:
             found = [working for working in found if working.order_id == order_id]
         alive = [working for working in found if working.open]
@@ -53,7 +57,8 @@ class Registry:
 
     def open_of(self, account: str) -> list[Working]:
         """The open orders of an account, the oldest first."""
-        return list(self._open.get(account, {}).values())
+        orders = self._open.get(account)
+        return list(orders.values()) if orders else []
 
     def all_open(self) -> Iterator[Working]:
         """The open orders of every account."""

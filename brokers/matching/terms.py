@@ -84,6 +84,8 @@ def _one_price(order: Order, instrument: Instrument, name: str, price: Decimal |
 
 
 def _trail_fault(order: Order) -> Refusal | None:
+    if order.type is not OrderType.TRAILING_STOP and order.trail_offset is None and order.trail_percent is None:
+        return None
     distances = [d for d in (order.trail_offset, order.trail_percent) if d is not None]
     wanted = 1 if order.type is OrderType.TRAILING_STOP else 0
     given = len(distances)

@@ -7,7 +7,7 @@ that was closed is told once with quantity 0.
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import attrs
@@ -31,14 +31,17 @@ from brokers.model import (
     Position,
 )
 from brokers.paper.keep import PaperMemory
-from brokers.paper.settings import SECOND_NS, PaperAccount, PaperSettings
-from brokers.paper.translate import order_events
+from brokers.paper.settings import SECOND_NS, Fee, PaperAccount, PaperSettings
+from brokers.paper.translate import order_event
 from brokers.sides import Side
+from runtime.quick import quick
 
 BROKER = "paper"
+ZERO = Decimal(0)
 CENT_MILLIONTH = Decimal("1e-8")  # the places that a payment is rounded to
 
 
+@quick
 @attrs.frozen
 class Cascade:
     """All that one step did to one account; `known_ns` is when its owner learns of it."""
@@ -80,6 +83,7 @@ class PaperExchange:
         self._accounts: dict[str, _Account] = {}
         self._holders: dict[str, set[str]] = {}
         self._quotes: dict[str, Quote] = {}
+        self._fees: dict[str, Fee] = {}  # by symbol, as the settings say
         self._unquoted = set(self.instruments)  # valued at their trades and bars, until a quote comes
         self.liquidations = 0
         for account in settings.accounts:
@@ -225,45 +229,64 @@ class PaperExchange:
         by_account: dict[str, list[Event]] = {}
         for event in events:
             by_account.setdefault(event.account, []).append(event)
-        return tuple(self._cascade(account, tuple(own)) for account, own in by_account.items())
+        return tuple([self._cascade(account, own) for account, own in by_account.items()])
 
-    def _cascade(self, account: str, events: Events) -> Cascade:
+    def _cascade(self, account: str, events: Sequence[Event]) -> Cascade:
         books = self._accounts[account]
+        ledger = books.ledger
         executions: list[Fill] = []
         news: list[OrderNews] = []
+        keys: dict[str, None] = {}
+        touched: dict[str, None] = {}
+        known_ns = 0
         for event in events:
             fill = self._executed(event)
             if fill is not None:
-                books.ledger.apply(fill)
+                ledger.apply(fill)
                 books.fills.append(fill)
                 executions.append(fill)
-            news += [
-                OrderNews(account, event.key, event.order_id or None, said, event.time_ns)
-                for said in order_events(event, fill)
-            ]
-        touched = dict.fromkeys(fill.symbol for fill in executions)
+                touched[fill.symbol] = None
+            said = order_event(event, fill)
+            if said is not None:
+                news.append(OrderNews(account, event.key, event.order_id or None, said, event.time_ns))
+            if event.key:
+                keys[event.key] = None
+            known_ns = max(known_ns, event.known_ns)
         for symbol in touched:
-            self._note_holder(account, symbol, books.ledger)
-        equity = books.value() if executions or books.valued is None else books.valued
-        reports = [self.engine.order(account, key) for key in dict.fromkeys(event.key for event in events if event.key)]
-        orders = tuple(report for report in reports if report is not None)
-        books.orders.extend(report for report in orders if report.state.final)
+            self._note_holder(account, symbol, ledger)
         return Cascade(
-            account=account,
-            known_ns=max(event.known_ns for event in events),
-            executions=tuple(executions),
-            orders=orders,
-            equity=equity,
-            positions=tuple(books.ledger.position(symbol) for symbol in touched),
-            news=tuple(news),
-            events=events,
+            account,
+            known_ns,
+            tuple(executions),
+            self._reports(account, keys, books),
+            books.value() if executions or books.valued is None else books.valued,
+            tuple([ledger.position(symbol) for symbol in touched]),
+            tuple(news),
+            tuple(events),
         )
+
+    def _reports(self, account: str, keys: Iterable[str], books: _Account) -> tuple[OrderReport, ...]:
+        """The orders as they are now; those that are over are remembered."""
+        reports = []
+        for key in keys:
+            report = self.engine.order(account, key)
+            if report is not None:
+                reports.append(report)
+                if report.state.final:
+                    books.orders.append(report)
+        return tuple(reports)
+
+    def _fee(self, instrument: Instrument) -> Fee:
+        fee = self._fees.get(instrument.symbol)
+        if fee is None:
+            self._fees[instrument.symbol] = fee = self.settings.fee(instrument)
+        return fee
 
     def _executed(self, event: Event) -> Fill | None:
         if isinstance(event, Traded):
             instrument = self.instruments[event.symbol]
             fill = event.fill
-            fee = self.settings.fee(instrument).of(instrument, fill.quantity, fill.price, fill.liquidity)
+            fee = self._fee(instrument).of(instrument, fill.quantity, fill.price, fill.liquidity)
             return fill.attributed(fee, fill.session)
         if isinstance(event, Settled) and event.quantity:
             return Fill(
@@ -279,16 +302,18 @@ class PaperExchange:
         return None
 
     def _note_holder(self, account: str, symbol: str, ledger: Ledger) -> None:
-        holders = self._holders.setdefault(symbol, set())
+        holders = self._holders.get(symbol)
         if ledger.quantity(symbol):
+            if holders is None:
+                holders = self._holders[symbol] = set()
             quote = self._quotes.get(symbol)
             if quote is not None and account not in holders:  # who holds already is marked with each quote
                 _mark(ledger, quote)
             holders.add(account)
-            return
-        holders.discard(account)
-        if not holders:
-            del self._holders[symbol]
+        elif holders is not None:
+            holders.discard(account)
+            if not holders:
+                del self._holders[symbol]
 
     # Margin.
 
@@ -310,8 +335,8 @@ class PaperExchange:
         held = ledger.quantity(order.symbol)
         worst = self.engine.position(account, order.symbol) + self._waiting(account, order)  # fills of this instant too
         need = self._carry(instrument, abs(worst), price) - self._carry(instrument, abs(held), price)
-        need += self.settings.fee(instrument).of(instrument, abs(worst - held), price, Liquidity.TAKER)
-        if need > max(summary.buying_power, Decimal(0)):
+        need += self._fee(instrument).of(instrument, abs(worst - held), price, Liquidity.TAKER)
+        if need > summary.buying_power and need > ZERO:
             free = summary.buying_power
             said = f"the order needs {need.normalize():f} {summary.currency} more, {free.normalize():f} is free"
             return Refusal(Code.MARGIN, said)
@@ -319,11 +344,14 @@ class PaperExchange:
 
     def _waiting(self, account: str, order: Order) -> Decimal:
         """What the order and the account's open orders on the same side may still add."""
+        open_orders = self.engine.open_orders(account)
+        if not open_orders:
+            return order.quantity * order.side.sign
         known = self.engine.order(account, order.key)
-        filled = known.filled if known is not None and not known.state.final else Decimal(0)
+        filled = known.filled if known is not None and not known.state.final else ZERO
         waiting = [
             report.remaining * report.order.side.sign
-            for report in self.engine.open_orders(account)
+            for report in open_orders
             if report.order.symbol == order.symbol
             and report.order.key != order.key
             and report.order.side is order.side

@@ -1,10 +1,13 @@
 """The order gateway of the paper broker: requests go to the venue's name, questions to the exchange itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
+import outcome
+
 from brokers.errors import Certainty, Code, broker_error
-from brokers.gateway import Leave, News
+from brokers.gateway import Leave, News, Request
 from brokers.market import MarketStatus
 from brokers.matching import UnknownSymbolError
 from brokers.model import AccountSummary, Change, Fill, Order, OrderGroup, OrderReport, Position
@@ -38,13 +41,23 @@ class PaperOrders:
     def market_status(self, symbol: str) -> MarketStatus | None:
         """The state of a symbol's market at the venue."""
         try:
-            return MarketStatus(self._exchange.engine.status(symbol).value)
+            return self._exchange.engine.status(symbol)
         except UnknownSymbolError:
             return None
 
     async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
         """Sends an order or a group once."""
         return await self._attempt(self._venue.call(PaperVenue.place, account, order))
+
+    def begin_place(
+        self, request: Request, account: str, order: Order | OrderGroup, then: Callable[[Outcome], None]
+    ) -> bool:
+        """Sends an order or a group once, while the line is up; the venue answers in its own time."""
+        venue = self._venue.resolve()
+        if venue is None or not (venue.alive and self._hub.up and self._exchange.has(account)):
+            return False
+        request(venue, partial(_tell, then), PaperVenue.place, account, order)
+        return True
 
     async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:
         """Asks for new terms; the venue finds the order by its key."""
@@ -61,7 +74,7 @@ class PaperOrders:
         except NoSuchActor as error:
             return NotSent(broker_error(BROKER, Code.CONNECTION_FAILED, str(error)))
         except CallError as error:
-            return Unknown(broker_error(BROKER, Code.TIMEOUT, str(error), certainty=Certainty.UNKNOWN))
+            return _in_doubt(error)
 
     async def order(self, account: str, key: str, broker_order_id: str | None) -> OrderReport | None:
         """One order, as far as the venue remembers."""
@@ -102,3 +115,14 @@ class PaperOrders:
     def listen(self, account: str, hear: Callable[[News], None]) -> Leave:
         """Hands the account's news to hear."""
         return self._hub.listen(account, hear)
+
+
+def _tell(then: Callable[[Outcome], None], answer: outcome.Outcome[Outcome]) -> None:
+    if isinstance(answer, outcome.Error) and isinstance(answer.error, CallError):
+        then(_in_doubt(answer.error))
+    else:
+        then(answer.unwrap())
+
+
+def _in_doubt(error: CallError) -> Unknown:
+    return Unknown(broker_error(BROKER, Code.TIMEOUT, str(error), certainty=Certainty.UNKNOWN))

@@ -67,6 +67,8 @@ class Fee:
     def of(self, instrument: Instrument, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
         """The fee of one fill in the instrument's settlement currency, exact to eight places."""
         share = self.maker_share if liquidity is Liquidity.MAKER else self.taker_share
+        if not share:
+            return (self.per_contract * quantity).quantize(_CENT_MILLIONTH).normalize()
         if instrument.kind is Kind.INVERSE:
             value = quantity * instrument.multiplier / price
         else:

@@ -37,12 +37,12 @@ def neutral_code(code: VenueCode) -> Code:
     return _CODES.get(code, Code.ORDER_REJECTED)
 
 
-def order_events(event: Event, fill: Fill | None) -> tuple[says.Event, ...]:
-    """What an event says of its order; `fill` is the execution with its fee, where the event is a trade."""
+def order_event(event: Event, fill: Fill | None) -> says.Event | None:
+    """What an event says of its order, or None; `fill` is the execution with its fee, where the event is a trade."""
     if isinstance(event, Traded):
-        return (says.Filled(fill),) if fill is not None else ()
+        return None if fill is None else says.Filled(fill)
     say = _SAYS.get(type(event))
-    return () if say is None else (say(event, event.order_id or None),)
+    return None if say is None else say(event, event.order_id or None)
 
 
 def _accepted(event: Accepted, where: str | None) -> says.Event:

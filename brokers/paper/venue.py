@@ -4,10 +4,10 @@ The exchange, the source and the hub are the "broker" and outlive this actor: wh
 where it stopped, as a broker does when only our line to it broke.
 """
 
+import enum
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 
 import trio
 
@@ -41,10 +41,27 @@ from runtime.errors import CallError
 
 BATCH = 256  # market events between two checkpoints when many are due at once
 
-_ANSWERS_PLACE = (Accepted, Rejected, AlreadyKnown)
-_ANSWERS_CHANGE = (Replaced, ReplaceRefused)
-_ANSWERS_CANCEL = (Canceled, CancelRefused)
-Pending = tuple[str, str, tuple[type[Event], ...]]
+
+class _Request(enum.Enum):
+    """What can be asked of an order."""
+
+    __hash__ = object.__hash__  # members are singletons; the standard hash is a call into Python
+
+    PLACE = "place"
+    CHANGE = "change"
+    CANCEL = "cancel"
+
+
+_ANSWERS: Mapping[type[Event], _Request] = {
+    Accepted: _Request.PLACE,
+    Rejected: _Request.PLACE,
+    AlreadyKnown: _Request.PLACE,
+    Replaced: _Request.CHANGE,
+    ReplaceRefused: _Request.CHANGE,
+    Canceled: _Request.CANCEL,
+    CancelRefused: _Request.CANCEL,
+}
+Pending = tuple[str, str, _Request]
 
 
 class PaperVenue(Actor):
@@ -116,22 +133,22 @@ class PaperVenue(Actor):
             text = "refused on purpose, as brokers do now and then; settings.faults.reject says how often"
             return RejectedOutcome(broker_error(BROKER, Code.ORDER_REJECTED, text))
         key = order.key if isinstance(order, Order) else order.orders[0].key
-        return self._answer(account, key, _ANSWERS_PLACE, partial(self.exchange.submit, account, order, self.now()))
+        return self._answer(account, key, _Request.PLACE, self.exchange.submit(account, order, self.now()))
 
     def change(self, account: str, change: Change) -> Outcome:
         """A change is sent."""
         refused = self._refused(account)
         if refused is not None:
             return refused
-        work = partial(self.exchange.change, account, change, self.now())
-        return self._answer(account, change.key, _ANSWERS_CHANGE, work)
+        cascades = self.exchange.change(account, change, self.now())
+        return self._answer(account, change.key, _Request.CHANGE, cascades)
 
     def cancel(self, account: str, key: str) -> Outcome:
         """A cancel is sent."""
         refused = self._refused(account)
         if refused is not None:
             return refused
-        return self._answer(account, key, _ANSWERS_CANCEL, partial(self.exchange.cancel, account, key, self.now()))
+        return self._answer(account, key, _Request.CANCEL, self.exchange.cancel(account, key, self.now()))
 
     def need_line(self, account: str | None = None) -> None:
         """Passes a question that can be asked; raises BrokerError while the line is down or for a strange account."""
@@ -147,12 +164,11 @@ class PaperVenue(Actor):
             return NotSent(error)
         return None
 
-    def _answer(
-        self, account: str, key: str, answers: tuple[type[Event], ...], work: Callable[[], tuple[Cascade, ...]]
-    ) -> Outcome:
+    def _answer(self, account: str, key: str, request: _Request, cascades: tuple[Cascade, ...]) -> Outcome:
+        """Tells what a request did, and leaves its answer to the event that answers it."""
         reply = self.defer()
-        self.pending.setdefault((account, key, answers), deque()).append(reply)
-        self._tell(work())
+        self.pending.setdefault((account, key, request), deque()).append(reply)
+        self._tell(cascades)
         later: Outcome = reply.later
         return later
 
@@ -170,9 +186,13 @@ class PaperVenue(Actor):
 
     def _plan_to_tell(self, cascades: tuple[Cascade, ...]) -> None:
         for cascade in cascades:
-            untold = self.untold.setdefault(cascade.account, deque())
-            untold.append(cascade)
-            if len(untold) == 1:
+            untold = self.untold.get(cascade.account)
+            if untold:
+                untold.append(cascade)
+            elif cascade.known_ns <= self.now():
+                self._tell_one(cascade)
+            else:
+                self.untold[cascade.account] = deque((cascade,))
                 self.tell_due(cascade.account)
 
     def _tell_of_disk(self, error: OSError | None) -> None:
@@ -189,29 +209,26 @@ class PaperVenue(Actor):
             self.send_after((untold[0].known_ns - now) / SECOND_NS, PaperVenue.tell_due, account)
 
     def _tell_one(self, cascade: Cascade) -> None:
+        account, equity, tell = cascade.account, cascade.equity, self.hub.tell
         for news in cascade.news:
-            self.hub.tell(cascade.account, news)
+            tell(account, news)
         for flow in cascade.flows:
-            self.hub.tell(cascade.account, CashNews(cascade.account, flow))
-        moved = cascade.positions or cascade.executions or not cascade.events
-        if moved:
-            self.hub.tell(
-                cascade.account,
-                AccountNews(cascade.account, cascade.equity, cascade.positions, cascade.equity.time_ns),
-            )
+            tell(account, CashNews(account, flow))
+        if cascade.positions or cascade.executions or not cascade.events:
+            tell(account, AccountNews(account, equity, cascade.positions, equity.time_ns))
         for event in cascade.events:
             self._resolve(event, cascade)
 
     def _resolve(self, event: Event, cascade: Cascade) -> None:
-        for answers in (_ANSWERS_PLACE, _ANSWERS_CHANGE, _ANSWERS_CANCEL):
-            if not isinstance(event, answers):
-                continue
-            asked = (event.account, event.key, answers)
-            waiting = self.pending.get(asked)
-            if waiting:
-                waiting.popleft().send(_outcome(event, cascade))
-                if not waiting:
-                    del self.pending[asked]
+        request = _ANSWERS.get(type(event))
+        if request is None:
+            return
+        asked = (event.account, event.key, request)
+        waiting = self.pending.get(asked)
+        if waiting:
+            waiting.popleft().send(_outcome(event, cascade))
+            if not waiting:
+                del self.pending[asked]
 
     def advance(self) -> None:
         """Lets happen what is due at the exchange."""

@@ -17,11 +17,13 @@ from brokers.instruments import Instrument
 from brokers.lifecycle import OrderLife
 from brokers.model import Fill, Order
 from brokers.reconciliation.events import Alert, Remedy
+from runtime.quick import quick
 
 SECOND_NS: Final = 1_000_000_000
 HOUR_NS: Final = 3600 * SECOND_NS
 
 
+@quick
 @attrs.frozen
 class Now:
     """One moment on both clocks."""
@@ -54,6 +56,7 @@ class Policy:
     duplicate_intents: bool = False  # submit although an equal order is in doubt
 
 
+@quick
 @attrs.frozen
 class Claim:
     """One order in our books; without a session it is EXTERNAL."""
@@ -81,6 +84,7 @@ class Claim:
         return bool(self.life.broker_order_ids) or self.life.filled > 0
 
 
+@quick
 @attrs.frozen
 class Watched:
     """An order proved absent that is still looked out for."""
@@ -95,6 +99,7 @@ HoldingKey = tuple[str, str | None]
 """A symbol, and the id of one of its positions where the broker keeps several."""
 
 
+@quick
 @attrs.frozen
 class Holding:
     """What we hold in one position; the shares of the sessions sum to it."""
@@ -113,6 +118,7 @@ class Holding:
 FLAT: Final = Holding(Decimal(0), None)
 
 
+@quick
 @attrs.frozen
 class Misses:
     """How often in a row an order was not found where it had to be, by source."""
@@ -123,6 +129,7 @@ class Misses:
     targeted_ns: int = -1
 
 
+@quick
 @attrs.frozen
 class Strike:
     """How often in a row a position differed by the same quantity."""
@@ -132,6 +139,7 @@ class Strike:
     read_ns: int
 
 
+@quick
 @attrs.frozen
 class Notes:
     """What is remembered from one cycle to the next and may be lost: a restart only counts from nought again."""
@@ -145,6 +153,7 @@ class Notes:
     alerts: frozenset[Alert] = frozenset()  # those that stand
 
 
+@quick
 @attrs.frozen
 class Books:
     """All that we believe of one account."""

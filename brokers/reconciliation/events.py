@@ -13,6 +13,7 @@ from brokers import order_events
 from brokers.ledger import Correction
 from brokers.lifecycle import OrderLife
 from brokers.model import Fill, OrderState
+from runtime.quick import quick
 
 _ID_LENGTH: Final = 20
 
@@ -23,6 +24,7 @@ def made_up_id(kind: str, *content: object) -> str:
     return f"{kind}/{hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]}"
 
 
+@quick
 @attrs.frozen
 class OrderEvent:
     """Something to fold into an order's life with `brokers.lifecycle.advance`."""

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from brokers.figures import WHOLE, Figure, figure, plausible, size
 from brokers.instruments import EXACT, Kind
-from brokers.market import Bar, BarUnit, Interval, MarketEvent, quoted, traded
+from brokers.market import Bar, BarUnit, Interval, MarketEvent, Quote, Trade
 from brokers.thinkorswim.events import Delayed, Event, Quarantined
 from brokers.thinkorswim.rows import CandleRow, EquityRow, FutureRow, LevelRow, Row
 from brokers.thinkorswim.wire import Batch, Malformed, ReadBatch
@@ -202,9 +202,9 @@ class Board:
             if not (bid and ask):
                 bid, ask = self._doubt_nothing(batch.service, level, row.key)
             time_ns = level.quote_ns or _moment(batch.timestamp) or now_ns
-            events.append(quoted(level.symbol, bid, ask, level.bid_size, level.ask_size, time_ns))
+            events.append(Quote(level.symbol, bid, ask, level.bid_size, level.ask_size, time_ns))
         if row.volume is not UNSET and level.last and (rise := _between(before, level.volume)):
-            events.append(traded(level.symbol, level.last, rise, level.trade_ns or _moment(batch.timestamp) or now_ns))
+            events.append(Trade(level.symbol, level.last, rise, level.trade_ns or _moment(batch.timestamp) or now_ns))
 
     def _keep_doubts_out(self, service: str, level: _Level, key: str) -> None:
         doubts, level.doubts = level.doubts, []

@@ -9,7 +9,7 @@ import attrs
 from brokers.errors import Code, Unsupported
 from brokers.figures import FIGURES, Figure, figure, plausible, size
 from brokers.instruments import EXACT, Instrument
-from brokers.market import Bar, BarUnit, Interval, Quote, Trade, quoted, traded
+from brokers.market import Bar, BarUnit, Interval, Quote, Trade
 from brokers.tradestation.settings import BROKER
 from brokers.tradestation.symbols import Names
 from brokers.tradestation.wire import BadPayload, BarRecord, QuoteLine, SymbolRecord, price, quantity, stamp, time_ns
@@ -57,7 +57,7 @@ class QuoteMerger:
         if not (line.bid is line.ask is line.bid_size is line.ask_size is None):
             events = (self._quote(line, now_ns),)
         if rise > 0 and last is not None:
-            events = (*events, traded(self.symbol, last, rise, traded_ns))
+            events = (*events, Trade(self.symbol, last, rise, traded_ns))
         self._last, self._volume = last, volume
         if line.market_flags is not None:
             self.delayed, self.halted = line.market_flags.is_delayed, line.market_flags.is_halted
@@ -70,7 +70,7 @@ class QuoteMerger:
         ask_size = self._ask_size if line.ask_size is None else _size(line.ask_size)
         self._bid, self._ask, self._bid_size, self._ask_size = bid, ask, bid_size, ask_size
         shown_bid, shown_ask = bid if bid or bid_size else None, ask if ask or ask_size else None
-        return quoted(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns)
+        return Quote(self.symbol, shown_bid, shown_ask, bid_size, ask_size, now_ns)
 
     def _price(self, told: Figure) -> Decimal:
         number = FIGURES[told] if type(told) is str else figure(told)

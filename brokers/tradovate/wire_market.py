@@ -11,7 +11,7 @@ import msgspec
 from brokers.calendar import SessionCalendar
 from brokers.errors import Code, Unsupported
 from brokers.figures import WHOLE, Figure, decoder, figure, size
-from brokers.market import Bar, BarUnit, Interval, Quote, Trade, quoted, traded
+from brokers.market import Bar, BarUnit, Interval, Quote, Trade
 from brokers.tradovate.settings import BROKER
 from brokers.tradovate.wire import BROKEN, BadPayload, Payload, moment_ns, price, quantity, stamp, time_ns
 
@@ -94,7 +94,7 @@ class QuoteMerger:
         self._begun = True
         if bid_entry is ask_entry is None:
             return trade
-        quote = quoted(self.symbol, bid if bid_size else None, ask if ask_size else None, bid_size, ask_size, now_ns)
+        quote = Quote(self.symbol, bid if bid_size else None, ask if ask_size else None, bid_size, ask_size, now_ns)
         return (quote, *trade) if trade else (quote,)
 
     def _traded(self, entries: Entries, now_ns: int) -> tuple[Trade, ...]:
@@ -111,7 +111,7 @@ class QuoteMerger:
             count = volume - before
         elif volume is not None or entry is None or not self._begun:
             return ()
-        return (traded(self.symbol, last, count, now_ns),) if count > 0 and last is not None else ()
+        return (Trade(self.symbol, last, count, now_ns),) if count > 0 and last is not None else ()
 
 
 def _price(told: Figure) -> Decimal:

@@ -30,6 +30,9 @@ def place_by(desk: Desk, answer: Callable[[Order], Any]) -> list[Order]:
     venue = desk.broker.orders
 
     class Answering(PaperOrders):
+        def begin_place(self, *_: object) -> bool:
+            return False  # it takes its time, as a broker over the network does
+
         async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
             assert isinstance(order, Order)
             sent.append(order)
@@ -396,8 +399,8 @@ async def _filled_without_its_execution(desk: Desk) -> Order:
     await trio.sleep(0.1)
     desk.hub.tell = tell  # type: ignore[method-assign]  # and mended
     filled = Snapshot(OrderState.FILLED, Decimal(3), Decimal(6799))
-    desk.books.cast(AccountBooks.hear, OrderNews("paper-1", order.key, None, filled, desk.world.clock.wall_ns()))
-    await trio.lowlevel.checkpoint()
+    news = OrderNews("paper-1", order.key, None, filled, desk.world.clock.wall_ns())
+    await desk.books.call(AccountBooks.hear, news)
     return order
 
 
@@ -574,6 +577,65 @@ def test_an_order_whose_manager_ends_in_the_middle_is_in_doubt_and_found_again()
         assert (again.state, len(sent)) == (OrderState.WORKING, 1), "it is not sent twice"
 
     at_the_desk(play)
+
+
+def test_an_order_that_waits_for_no_task_is_in_doubt_as_soon_as_its_manager_is_killed() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(limit_price="6700")
+        async with trio.open_nursery() as nursery:
+
+            async def lost() -> None:
+                with pytest.raises(ActorGone):
+                    await desk.submit(order)
+
+            nursery.start_soon(lost)
+            await trio.sleep(0.01)
+            entry = desk.manager.desk.entries[order.key]
+            assert (entry.life.state, entry.in_flight) == (OrderState.PENDING_NEW, 1)
+            desk.account.resolve().kill("for the test")  # type: ignore[union-attr]  # it is there
+            await trio.testing.wait_all_tasks_blocked()
+            assert entry.in_flight == 0
+        await trio.sleep(11)
+        told = [report.state for report in desk.heard.take() if isinstance(report, OrderReport)]
+        assert told == [OrderState.UNKNOWN, OrderState.WORKING]
+        assert (entry.life.state, entry.in_flight) == (OrderState.WORKING, 0)
+
+    rules = VenueRules(standing_ns=None, ack_latency=Latency((1_000_000_000,)))
+    at_the_desk(play, attrs.evolve(CALM, rules=rules))
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(limit_price="6700")
+        with trio.fail_after(6.5):
+            (report,) = await desk.broker.submit_order(desk.account, order)
+        assert report.state is OrderState.UNKNOWN
+        await trio.sleep(10)
+        assert (await desk.report(order)).state is OrderState.WORKING
+        assert desk.manager.desk.entries[order.key].in_flight == 0
+
+    rules = VenueRules(standing_ns=None, ack_latency=Latency((8_000_000_000,)))
+    at_the_desk(play, attrs.evolve(CALM, rules=rules))
+
+
+def test_an_order_whose_venue_dies_with_it_in_hand_is_in_doubt() -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(limit_price="6700")
+        reports: list[OrderReport] = []
+        async with trio.open_nursery() as nursery:
+
+            async def send() -> None:
+                reports.extend(await desk.broker.submit_order(desk.account, order))
+
+            nursery.start_soon(send)
+            await trio.sleep(0.01)
+            desk.venue.ref.kill("for the test")
+        assert [report.state for report in reports] == [OrderState.UNKNOWN]
+        await trio.sleep(11)
+        assert (await desk.report(order)).state is OrderState.WORKING
+
+    rules = VenueRules(standing_ns=None, ack_latency=Latency((1_000_000_000,)))
+    at_the_desk(play, attrs.evolve(CALM, rules=rules))
 
 
 def test_c7_a_position_that_was_there_before_us_is_taken_into_the_books_at_the_first_look() -> None:

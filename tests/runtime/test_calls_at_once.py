@@ -1,5 +1,7 @@
-"""A call to an actor that has nothing to do is handled in the caller's task; nothing but the time it takes shows that."""
+"""Calls and tells to an actor that has nothing to do are handled in the sender's task; only the time taken shows that."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,6 +31,12 @@ class Plain(Actor):
         self.log: list[object] = []
         self.tasks: list[trio.lowlevel.Task] = []
         self.reply: Reply | None = None
+        self.then: Callable[[], None] | None = None
+
+    def act(self, value: object) -> None:
+        if self.then is not None:
+            self.then()
+        self.log.append(value)
 
     def note(self, value: object) -> list[object]:
         self.tasks.append(trio.lowlevel.current_task())
@@ -207,27 +215,100 @@ async def test_what_a_handler_wants_to_go_on_with_is_done(rt: Runtime, autojump_
     assert actor.log == ["first", "went on"]
 
 
-@given(steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["cast", "call", "rest"])), max_size=60))
+async def test_a_tell_to_an_idle_actor_is_handled_before_it_returns(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    assert ref.idle
+    ref.tell(Plain.note, 1)
+    assert actor.log == ["first", 1]
+    assert actor.tasks == [trio.lowlevel.current_task()]
+
+
+async def test_a_tell_waits_behind_what_was_sent_before(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    ref.cast(Plain.note, 1)
+    assert not ref.idle
+    ref.tell(Plain.note, 2)
+    assert actor.log == ["first"]
+    await trio.testing.wait_all_tasks_blocked()
+    assert actor.log == ["first", 1, 2]
+
+
+async def test_what_is_told_while_a_message_is_handled_comes_after_it(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    actor.then = lambda: ref.tell(Plain.note, "told")
+    ref.tell(Plain.act, "acted")
+    await trio.testing.wait_all_tasks_blocked()
+    assert actor.log == ["first", "acted", "told"]
+
+
+async def test_an_error_in_what_was_told_ends_the_actor_and_not_the_teller(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    reports: list[Any] = []
+    rt.events.listen(lambda event: reports.append(event.report) if event.kind is EventKind.FAILED else None)
+    ref.tell(Plain.crash, "boom")
+    ref.tell(Plain.note, "too late")
+    assert isinstance(await ref.ended(), Failed)
+    assert actor.log == ["first", "stopped"]
+    assert "boom" in str(reports[0].message)
+
+
+async def test_a_suspended_actor_is_told_when_it_is_resumed(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    suspend(ref)
+    await trio.testing.wait_all_tasks_blocked()
+    ref.tell(Plain.note, 1)
+    assert actor.log == ["first"]
+    resume(ref)
+    await trio.testing.wait_all_tasks_blocked()
+    assert actor.log == ["first", 1]
+
+
+async def test_an_actor_that_was_told_to_end_ends(rt: Runtime, autojump_clock: Any) -> None:
+    ref, actor = await started(rt)
+    ref.tell(Plain.end)
+    ref.tell(Plain.note, "too late")
+    await ref.ended()
+    assert actor.log == ["first", "stopped"]
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["cast", "tell", "ask", "call", "rest"])), max_size=60)
+)
 def test_each_sender_is_served_in_its_order_whatever_way_its_messages_take(steps: list[tuple[int, str]]) -> None:
     async def main() -> None:
         async with open_runtime(plain_world()) as rt:
             ref, actor = await started(rt)
 
+            answers: list[object] = []
+
+            async def call(entry: tuple[int, int]) -> None:
+                assert entry in await ref.call(Plain.note, entry)
+
+            async def rest(_: tuple[int, int]) -> None:
+                await trio.lowlevel.checkpoint()
+
+            ways: dict[str, Callable[[tuple[int, int]], object]] = {
+                "cast": lambda entry: ref.cast(Plain.note, entry),
+                "tell": lambda entry: ref.tell(Plain.note, entry),
+                "ask": lambda entry: actor.request(
+                    ref, lambda answer: answers.append(answer.unwrap()), Plain.note, entry
+                ),
+                "call": call,
+                "rest": rest,
+            }
+
             async def send(sender: int) -> None:
                 for number, (who, how) in enumerate(steps):
-                    if who != sender:
-                        continue
-                    if how == "cast":
-                        ref.cast(Plain.note, (sender, number))
-                    elif how == "call":
-                        assert (sender, number) in await ref.call(Plain.note, (sender, number))
-                    else:
-                        await trio.lowlevel.checkpoint()
+                    if who == sender:
+                        waiting = ways[how]((sender, number))
+                        if inspect.isawaitable(waiting):
+                            await waiting
 
             async with trio.open_nursery() as nursery:
                 for sender in range(3):
                     nursery.start_soon(send, sender)
             await trio.testing.wait_all_tasks_blocked()
+            assert len(answers) == sum(how == "ask" for _, how in steps)
             for sender in range(3):
                 sent = [(who, number) for number, (who, how) in enumerate(steps) if who == sender and how != "rest"]
                 assert [entry for entry in actor.log if isinstance(entry, tuple) and entry[0] == sender] == sent

@@ -7,6 +7,7 @@ import sys
 
 import trio
 
+from brokers.model import Order
 from brokers.paper import PaperFaults, PaperSettings
 from brokers.sides import Side
 from tests.brokers.desk import Desk, scene
@@ -19,13 +20,18 @@ def run(seed: int) -> str:
 
     async def play(desk: Desk) -> str:
         said: list[str] = []
-        for number in range(20):
-            side = Side.SELL if number % 2 else Side.BUY
-            order = desk.order(side, 1, symbol="ESH26")
+
+        async def submit(order: Order) -> None:
             try:
                 said.append(repr(await desk.submit(order)))
             except Exception as error:  # noqa: BLE001 - a refusal on purpose is part of the trace
                 said.append(repr(error))
+
+        for number in range(20):
+            side = Side.SELL if number % 2 else Side.BUY
+            async with trio.open_nursery() as nursery:  # two at once: which of them comes first is the seed's choice
+                nursery.start_soon(submit, desk.order(side, 1, symbol="ESH26"))
+                nursery.start_soon(submit, desk.order(side, 2, symbol="ESH26"))
             await trio.sleep(3)
         return "\n".join([*said, *map(repr, desk.heard.take()), repr(desk.exchange.summary("paper-1"))])
 
