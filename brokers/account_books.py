@@ -102,6 +102,7 @@ class AccountBooks(Actor):
         self.inquiry: Inquiry
         self.desk: AccountDesk
         self._tell_all: Callable[[Hashable, object], object]
+        self._tell_us: Callable[[Callable[[AccountBooks, News], None], News], None]
         self._starting = True
         self._started_ns = 0
         self._cycling = False
@@ -114,7 +115,7 @@ class AccountBooks(Actor):
 
     async def on_start(self) -> None:
         """Listens first, then folds the log, then asks: what happens in between is heard twice rather than never."""
-        self._tell_all = self.runtime.topics.publish
+        self._tell_all, self._tell_us = self.runtime.topics.publish, self.ref.tell
         self._leave = self.gateway.listen(self.account, self._offer)
         self.inquiry = Inquiry(self.connection, self.account, self.world.clock)
         summary = await self.inquiry.ask(partial(self.gateway.summary, self.account))
@@ -144,7 +145,7 @@ class AccountBooks(Actor):
 
     def _offer(self, news: News) -> None:
         try:
-            self.ref.tell(AccountBooks.hear, news)
+            self._tell_us(AccountBooks.hear, news)
         except MailboxFull:
             # News of orders must never be dropped: a new instance asks the broker for everything.
             self.ref.kill("more news waited than the mailbox holds; the next instance asks the broker anew")
@@ -169,7 +170,11 @@ class AccountBooks(Actor):
     def hear(self, news: News) -> None:
         """Folds one piece of news into the books."""
         if type(news) is OrderNews:  # most are: no pattern is asked
-            self._hear_of_order(news)
+            key = self.desk.key_of(news.key, news.broker_order_id)
+            if key is not None:
+                self.desk.record(found.OrderEvent(key, news.event))
+            else:
+                self._hear_of_stranger(news)
             return
         match news:
             case AccountNews():
@@ -187,11 +192,9 @@ class AccountBooks(Actor):
                 if news.up:
                     self.look()
 
-    def _hear_of_order(self, news: OrderNews) -> None:
-        key = self.desk.key_of(news.key, news.broker_order_id)
-        if key is not None:
-            self.desk.record(found.OrderEvent(key, news.event))
-        elif isinstance(news.event, Filled):
+    def _hear_of_stranger(self, news: OrderNews) -> None:
+        """News of an order that is not in the books."""
+        if isinstance(news.event, Filled):
             self._hear_of_fill(news.event.fill)
         else:
             self.look()

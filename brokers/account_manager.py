@@ -221,7 +221,8 @@ class AccountManager(Actor):
         match outcome:
             case Accepted():
                 for key, broker_order_id in zip(keys, _broker_ids(outcome, len(keys)), strict=True):
-                    record(OrderEvent(key, Acknowledged(broker_order_id=broker_order_id)))
+                    if broker_order_id not in self.desk.entries[key].life.broker_order_ids:  # else news said as much
+                        record(OrderEvent(key, Acknowledged(broker_order_id=broker_order_id)))
                 return None
             case RejectedOutcome(error):
                 for key in keys:

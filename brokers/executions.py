@@ -87,6 +87,9 @@ class Executions:
         return Executions({**self.by_id, **news}, quantity, value, reported, self.reported_average)
 
 
+NO_EXECUTIONS: Final = Executions()
+
+
 def implied_fill(
     order: Order,
     known: Executions,

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from brokers.executions import Execution, Executions, Restatement
+from brokers.executions import NO_EXECUTIONS, Execution, Executions, Restatement
 from brokers.instruments import EXACT, sane
 from brokers.model import Change, Fill, Order, OrderReport, OrderState
 from brokers.moves import ALLOWED, FORWARD
@@ -108,7 +108,7 @@ class OrderLife:
     canceling: bool = False
     change: Change | None = None  # asked for and not answered
     uncertain: bool = False
-    executions: Executions = attrs.field(factory=Executions)
+    executions: Executions = NO_EXECUTIONS
     broker_order_ids: tuple[str, ...] = ()  # of a chain of replaces, the one in force last
     reason: str = ""  # the broker's last refusal, in its words
     facts: tuple[Fact, ...] = attrs.field(default=(), eq=False)
@@ -181,7 +181,7 @@ def advance(life: OrderLife, event: Event) -> OrderLife:
     if isinstance(event, Said):
         told, ids = event.broker_order_id, life.broker_order_ids
         if told is not None and not (ids and ids[-1] == told):
-            other = _other_id(life, event, told)
+            other = _other_id(life, event, told) if ids else None
             if other is not None:
                 return _noting(life, other)
             if not isinstance(event, ReplaceConfirmed):
@@ -192,7 +192,7 @@ def advance(life: OrderLife, event: Event) -> OrderLife:
 def _other_id(life: OrderLife, event: Said, told: str) -> OtherId | None:
     """Set when the event is about another broker id than the one in force, or than the next."""
     known = told in life.broker_order_ids
-    if not known and (not life.broker_order_ids or isinstance(event, ReplaceConfirmed)):
+    if not known and isinstance(event, ReplaceConfirmed):
         return None
     return OtherId(told, replaced=known)
 

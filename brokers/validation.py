@@ -156,17 +156,22 @@ def _terms_problems(order: Order, given: Circumstances) -> Iterator[Problem]:
         return
     yield from _support_problems(order, orders)
     yield from _market_problems(order, orders, given.market)
-    yield from _time_problems(order, given.now_ns)
-    yield from _post_only_problems(order)
+    if order.time_in_force is TimeInForce.GTD or order.expires_ns is not None:
+        yield from _time_problems(order, given.now_ns)
+    if order.post_only:
+        yield from _post_only_problems(order)
     instrument = given.instruments.get(order.symbol)
     if instrument is None:
         yield Problem("symbol", order.symbol, "a symbol of this broker")
         return
     yield from _instrument_problems(instrument, orders, given.now_ns)
     yield from _quantity_problems(order.quantity, instrument)
-    yield from _price_problems(order, instrument)
-    yield from _trail_problems(order, instrument)
-    yield from _notional_problems(order, instrument, given.reference_price)
+    if order.type is not OrderType.MARKET or order.limit_price is not None or order.stop_price is not None:
+        yield from _price_problems(order, instrument)
+    if order.type is OrderType.TRAILING_STOP or order.trail_offset is not None or order.trail_percent is not None:
+        yield from _trail_problems(order, instrument)
+    if instrument.min_notional is not None:
+        yield from _notional_problems(order, instrument, instrument.min_notional, given.reference_price)
 
 
 def _support_problems(order: Order, orders: OrderSupport) -> Iterator[Problem]:
@@ -206,9 +211,9 @@ def _time_problems(order: Order, now_ns: int) -> Iterator[Problem]:
 
 
 def _post_only_problems(order: Order) -> Iterator[Problem]:
-    if order.post_only and order.type is not OrderType.LIMIT:
+    if order.type is not OrderType.LIMIT:
         yield Problem("post_only", order.post_only, f"False, or a limit order: {order.type.value} may take")
-    if order.post_only and order.time_in_force in _AT_ONCE:
+    if order.time_in_force in _AT_ONCE:
         yield Problem("post_only", order.post_only, f"False: {order.time_in_force.value} cannot rest")
 
 
@@ -235,8 +240,6 @@ def _quantity_problems(quantity: Decimal, instrument: Instrument) -> Iterator[Pr
 
 
 def _price_problems(order: Order, instrument: Instrument) -> Iterator[Problem]:
-    if order.type is OrderType.MARKET and order.limit_price is None and order.stop_price is None:
-        return
     prices = (
         ("limit_price", order.limit_price, order.type in _LIMITED, order.type in _LIMITED),
         (
@@ -281,18 +284,18 @@ def _on_tick_problems(field: str, price: Decimal, instrument: Instrument, may_be
         yield Problem(field, price, f"a multiple of the tick {instrument.tick}{_neighbours(price, instrument.tick)}")
 
 
-def _notional_problems(order: Order, instrument: Instrument, reference: Decimal | None) -> Iterator[Problem]:
-    if instrument.min_notional is None:
-        return
+def _notional_problems(
+    order: Order, instrument: Instrument, least: Decimal, reference: Decimal | None
+) -> Iterator[Problem]:
     price = next((price for price in (order.limit_price, order.stop_price, reference) if price is not None), None)
     if price is None or not (sane(price) and sane(order.quantity)):
         return
     notional = EXACT.multiply(order.quantity, instrument.multiplier)
     if instrument.kind is not Kind.INVERSE:  # an inverse contract is sized in the quote currency already
         notional = EXACT.multiply(notional, price.copy_abs())
-    if notional < instrument.min_notional:
-        least = f"a size worth at least {instrument.min_notional} {instrument.currency}; this is worth {notional}"
-        yield Problem("quantity", order.quantity, least)
+    if notional < least:
+        wanted = f"a size worth at least {least} {instrument.currency}; this is worth {notional}"
+        yield Problem("quantity", order.quantity, wanted)
 
 
 def _reduce_only_problems(order: Order, open_quantity: Decimal, given: Circumstances) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import outcome
-from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule
+from trio.lowlevel import Abort, RaiseCancelT, Task, reschedule
 
 from runtime.errors import CallCycle, CallTimeout
 
@@ -74,13 +74,16 @@ class Call:
         return self.task is None
 
 
+_NOBODY: Any = object()  # what a question has in place of a task that waits
+
+
 class Question(Call):
     """A request that no task waits for: its outcome is handed to a function wherever it comes to pass."""
 
     __slots__ = ("_then",)
 
     def __init__(self, cell: "Cell", method: str, then: Callable[[outcome.Outcome[Any]], object]) -> None:
-        super().__init__(current_task(), cell, method, INFINITY)
+        super().__init__(_NOBODY, cell, method, INFINITY)
         self._then = then
 
     def answer(self, result: object) -> None:

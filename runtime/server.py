@@ -521,20 +521,20 @@ class ActorCell(Cell):
         kwargs: dict[str, Any],
     ) -> None:
         """See Actor.request."""
-
-        def told(result: outcome.Outcome[Any]) -> None:
-            if self.status is Status.ENDED:
-                return
-            try:
-                then(result)
-            except Exception as error:  # noqa: BLE001 - it runs in another's turn and is this actor's error all the same
-                self.crash(error)
-
-        cell = target.cell()
+        told, cell = partial(self._hand_over, then), target.cell()
         if cell is None:
             told(outcome.Error(NoSuchActor(target.key, method.__name__)))  # type: ignore[union-attr]  # only names are free
         else:
             cell.put_question(told, method, args, kwargs)
+
+    def _hand_over(self, then: Callable[[outcome.Outcome[Any]], object], result: outcome.Outcome[Any]) -> None:
+        """Hands the outcome of a request to this actor's function, unless the actor has ended."""
+        if self.status is Status.ENDED:
+            return
+        try:
+            then(result)
+        except Exception as error:  # noqa: BLE001 - it runs in another's turn and is this actor's error all the same
+            self.crash(error)
 
     def tick(self, item: Item, *, must_arrive: bool = False) -> None:
         """Puts a message of the runtime's own making into the mailbox."""

@@ -107,7 +107,7 @@ class Guard:
 
     def begin(self, operation: Operation, *, priority: Priority | None = None, account: str = "") -> "Admission | None":
         """Admits one attempt that need not wait for its turn; whoever made it ends it. None where it must be `run`."""
-        admission = self.admit(operation, priority=priority, account=account)
+        admission = Admission(self, operation, operation.priority if priority is None else priority, account)
         try:
             return admission if admission.enter_now() else None
         except GuardRefused:
@@ -242,7 +242,8 @@ class Admission:
         """Goes in where nothing has to be waited for; raises BreakerOpen, and whatever is wrong with the operation."""
         guard, operation, limiter = self._guard, self._operation, self._guard.host.limiter
         now_ns = guard.host.timeline.now_ns()
-        self._ask_breaker(now_ns)
+        if self._breaker is not None:
+            self._ask_breaker(self._breaker, now_ns)
         charges = limiter.charges(operation, self._pool, self._account)
         if not limiter.take_now(operation, self._priority, charges, now_ns):
             return False
@@ -258,7 +259,10 @@ class Admission:
         self._enter(now_ns)
 
     def _enter(self, now_ns: int) -> None:
-        self._enter_breaker(now_ns)
+        if self._breaker is not None:
+            self._permit, moved = self._breaker.enter(now_ns)
+            if moved is not None:
+                self._guard.moved(self._operation.kind, moved)
         self.sent_ns = now_ns
         self._guard.admitted += 1
 
@@ -324,27 +328,21 @@ class Admission:
             host.heed(lesson, now_ns)
         return lesson
 
-    def _ask_breaker(self, now_ns: int) -> None:
-        if self._breaker is None:
-            return
-        wait_ns = self._breaker.refusal_ns(now_ns)
+    def _ask_breaker(self, breaker: Breaker, now_ns: int) -> None:
+        wait_ns = breaker.refusal_ns(now_ns)
         if wait_ns is not None:
             operation = self._operation
             raise BreakerOpen.of(self._guard.host.name, operation.name, operation.kind.value, wait_ns)
 
     def _ask_breaker_again(self, now_ns: int) -> None:
         """The breaker may have opened while the call waited; then it must not go."""
+        if self._breaker is None:
+            return
         try:
-            self._ask_breaker(now_ns)
+            self._ask_breaker(self._breaker, now_ns)
         except BreakerOpen:
             self._guard.host.limiter.leave(self._pool)
             raise
-
-    def _enter_breaker(self, now_ns: int) -> None:
-        if self._breaker is not None:
-            self._permit, moved = self._breaker.enter(now_ns)
-            if moved is not None:
-                self._guard.moved(self._operation.kind, moved)
 
     def _leave_breaker(self, good: bool | None, now_ns: int) -> None:
         if self._breaker is not None and self._permit is not None:

@@ -54,6 +54,7 @@ class Limiter:
         self._limits = _by_name(limits)
         self._meters: dict[tuple[str, str], RateMeter] = {}
         self._queue = Queue(self.pauses)
+        self.take_now = self._queue.take_now  # lets a call through that need not wait; False when it must
         self._longest_queue = longest_queue
         self._wakes: dict[Call, trio.Event] = {}
         self._keeper: Call | None = None  # the waiting call that watches the clock for all
@@ -68,10 +69,6 @@ class Limiter:
                 raise CostTooLarge.of(self.host, operation.name, charge.limit, charge.cost, meter.most)
             charges.append((meter, charge.cost))
         return charges
-
-    def take_now(self, operation: Operation, priority: Priority, charges: Charges, now_ns: int) -> bool:
-        """Lets a call through that need not wait; False when it must."""
-        return self._queue.take_now(operation, priority, charges, now_ns)
 
     async def wait(
         self, operation: Operation, priority: Priority, charges: Charges, pool: Pool, *, longest_ns: int

@@ -15,6 +15,7 @@ from brokers.instruments import Instrument, Kind
 from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact
 from brokers.ledger.facts import Settlement
+from brokers.ledger.figures import quantity_of
 from brokers.ledger.measure import Linear, Measure, measure_of, paid_in_full
 from brokers.ledger.scaling import SOUND, ZERO, Wholes, multiply, negative, places, sound, strict, whole
 from brokers.ledger.tally import EMPTY, Deal, Tally, settle, trade, widened
@@ -52,10 +53,12 @@ class Book:
             raise BadFact(instrument, "multiplier", instrument.multiplier, "1 for spot, which counts the base currency")
         self.instrument = instrument
         self.net = EMPTY
+        self._held = EMPTY, ZERO
         self.shares: dict[str | None, Tally] = {}
         self.forgotten: tuple[int, str] | None = None  # time and id of the last posting that can no longer be moved
         self.time_ns = 0  # of the latest fact
-        self._own_currency = ("", instrument.settlement)
+        self.settlement = instrument.settlement
+        self._own_currency = ("", self.settlement)
         self._in_kind = instrument.base if instrument.kind is Kind.SPOT else None
         self._any_price = instrument.kind is Kind.FUTURE
         self._price_rule = SOUND if self._any_price else f"positive and {SOUND}"
@@ -94,15 +97,20 @@ class Book:
 
     def post(self, deal: Deal, fill: Fill) -> LedgerEntry:
         """Books a deal in its place; cannot fail."""
-        session, in_order = deal.session, True
-        net, share = self.net, self.shares.get(session, EMPTY)
-        if deal.time_ns > self.time_ns:
-            self.time_ns = deal.time_ns
-            self._append(deal, net, share)
-        else:
+        session, net, measure = deal.session, self.net, self.measure
+        share = self.shares.get(session, EMPTY)
+        if deal.time_ns <= self.time_ns:
             in_order = self._place(deal)
-        after, share_after = self.net, self.shares[session]
-        return LedgerEntry(fill, self.instrument, self.measure, net, after, share, share_after, False, in_order)
+            after, share_after = self.net, self.shares[session]
+            return LedgerEntry(fill, self.instrument, measure, net, after, share, share_after, False, in_order)
+        self.time_ns = deal.time_ns  # what _append does, without its call: nearly all fills come this way
+        postings = self._open
+        if len(postings) >= self._block_size:
+            postings = self._begin_block()
+        postings.append(deal)
+        self.net = after = trade(net, deal, measure)
+        self.shares[session] = share_after = after if share is net else trade(share, deal, measure)
+        return LedgerEntry(fill, self.instrument, measure, net, after, share, share_after)
 
     def settle(self, settlement: Settlement) -> LedgerEntry:
         """Books a daily settlement in its place; raises BadFact for a bad price or a kind that is paid in full."""
@@ -130,6 +138,14 @@ class Book:
         share_after = self.shares.get(fill.session, EMPTY)
         entry = LedgerEntry(fill, self.instrument, self.measure, net, self.net, share, share_after, True, bool(found))
         return entry, deal
+
+    def held(self) -> Decimal:
+        """The net quantity, worked out once for each tally: it is asked for several times an order."""
+        tally, quantity = self._held
+        if tally is not self.net:
+            quantity = quantity_of(self.net, self.measure)
+            self._held = self.net, quantity
+        return quantity
 
     def movable(self) -> tuple[Tally, dict[str | None, Tally], list[Posting]]:
         """The net tally and the shares before the postings that can still be moved, and these postings."""

@@ -27,7 +27,7 @@ def realised_of(tally: Tally, measure: Measure) -> Decimal:
 
 def cost_of(tally: Tally, measure: Measure) -> Decimal:
     """What the open quantity cost, signed like its value."""
-    return _money(tally.open_cost(), measure)
+    return _money(tally.open_cost(), measure) if tally.cost else ZERO
 
 
 def unrealised_of(tally: Tally, measure: Measure, mark: Decimal | None) -> Decimal:

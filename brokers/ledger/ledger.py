@@ -63,8 +63,16 @@ class Ledger:
 
     def apply(self, fill: Fill) -> LedgerEntry | None:
         """Books a fill; None when it was booked before; raises LedgerError and books nothing."""
-        self._check(fill)
         symbol, id_, time_ns, fills = fill.symbol, fill.id, fill.time_ns, self._fills
+        if (
+            fill.account != self._account
+            or fill.broker != self._broker
+            or type(id_) is not str
+            or not id_
+            or type(time_ns) is not int
+            or time_ns < 0
+        ):
+            self._check(fill)  # says what is wrong
         book = self._books.get(symbol) or self.account.book(symbol)
         deal = book.deal(fill)
         figures = (time_ns, symbol, fill.side is _BUY, fill.quantity, fill.price)
@@ -78,7 +86,7 @@ class Ledger:
             return None
         entry = book.post(deal, fill)
         self._books[symbol] = book
-        if deal.foreign_fee:
+        if deal.foreign_fee is not ZERO:
             self._add_flow(_fee_key(fill), negative(deal.foreign_fee))
         return entry
 
@@ -177,7 +185,7 @@ class Ledger:
     def quantity(self, symbol: str) -> Decimal:
         """The account's net quantity, 0 if never opened; a tenth of the cost of `position`."""
         book = self._books.get(symbol)
-        return ZERO if book is None else quantity_of(book.net, book.measure)
+        return ZERO if book is None else book.held()
 
     def session_quantity(self, symbol: str, session: str | None) -> Decimal:
         """A session's share of the net quantity, 0 if it never traded."""

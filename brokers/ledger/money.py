@@ -10,7 +10,7 @@ from brokers.ledger.account import Account
 from brokers.ledger.book import Book
 from brokers.ledger.errors import RateMissing
 from brokers.ledger.facts import FlowKind
-from brokers.ledger.figures import cost_of, quantity_of, settled_of
+from brokers.ledger.figures import cost_of, settled_of
 from brokers.ledger.measure import paid_in_full
 from brokers.ledger.scaling import ZERO, add, magnitude, multiply, negative, subtract
 from brokers.model import AccountSummary, Margin
@@ -28,8 +28,13 @@ class _Sums:
     def take(self, account: Account, book: Book) -> None:
         """Adds what one book holds and did."""
         net, measure, instrument = book.net, book.measure, book.instrument
-        mark = account.mark_price(instrument.symbol, net.quantity)
-        flow, cost = multiply(Decimal(net.flow), measure.unit), cost_of(net, measure)
+        flow = multiply(Decimal(net.flow), measure.unit)
+        self.fees = add(self.fees, net.fees)
+        if not net.quantity:
+            self.cash = add(self.cash, subtract(flow, net.fees))
+            self.realised = add(self.realised, flow)
+            return
+        mark, cost = account.mark_price(instrument.symbol, net.quantity), cost_of(net, measure)
         value = cost if mark is None else measure.worth(net.quantity, mark)
         realised, unrealised = add(flow, cost), subtract(value, cost)
         if paid_in_full(instrument):
@@ -41,13 +46,11 @@ class _Sums:
         self.market = add(self.market, market)
         self.realised = add(self.realised, realised)
         self.unrealised = add(self.unrealised, unrealised)
-        self.fees = add(self.fees, net.fees)
-        if net.quantity:
-            self._tie(book, value)
+        self._tie(book, value)
 
     def _tie(self, book: Book, value: Decimal) -> None:
         instrument = book.instrument
-        extent = magnitude(quantity_of(book.net, book.measure) if instrument.kind is Kind.FUTURE else value)
+        extent = magnitude(book.held() if instrument.kind is Kind.FUTURE else value)
         initial = multiply(extent, instrument.initial_margin)
         self.initial = add(self.initial, initial)
         self.maintenance = add(self.maintenance, multiply(extent, instrument.maintenance_margin))
@@ -72,7 +75,7 @@ def summary(account: Account) -> AccountSummary:
     own = account.terms.currency
     by_currency = {own: _Sums()}
     for book in account.books.values():
-        currency = book.instrument.settlement
+        currency = book.settlement
         sums = by_currency.get(currency) or by_currency.setdefault(currency, _Sums())
         sums.take(account, book)
     for key, amount in account.flows.items():

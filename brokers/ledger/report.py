@@ -227,12 +227,12 @@ def _position(account: Account, book: Book, tally: Tally) -> Position:
     return Position(
         account=account.terms.account,
         symbol=symbol,
-        quantity=quantity_of(tally, book.measure),
+        quantity=book.held() if tally is book.net else quantity_of(tally, book.measure),
         average_price=average_of(tally, book.measure),
         mark=mark,
         unrealised=unrealised_of(tally, book.measure, mark),
         realised=realised_of(tally, book.measure),
-        currency=book.instrument.settlement,
+        currency=book.settlement,
         time_ns=book.time_ns if marked is None else max(book.time_ns, marked.time_ns),
     )
 

@@ -46,14 +46,19 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     def after_trade(self, realised: Decimal, fees: Decimal) -> "Score":
         """The score with one more trade, given what is realised and paid in all at its end."""
         net = subtract(subtract(realised, self.realised), subtract(fees, self.fees))
+        wins, losses, won, lost, best, worst = self.wins, self.losses, self.won, self.lost, self.best, self.worst
+        if net > ZERO:
+            wins, won = wins + 1, add(won, net)
+        elif net:
+            losses, lost = losses + 1, add(lost, net)
         return Score(
             self.trades + 1,
-            self.wins + (net > ZERO),
-            self.losses + (net < ZERO),
-            add(self.won, net) if net > ZERO else self.won,
-            add(self.lost, net) if net < ZERO else self.lost,
-            net if self.best is None else max(net, self.best),
-            net if self.worst is None else min(net, self.worst),
+            wins,
+            losses,
+            won,
+            lost,
+            net if best is None or net > best else best,
+            net if worst is None or net < worst else worst,
             realised,
             fees,
         )
@@ -88,7 +93,7 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
 
     def open_cost(self) -> Decimal:
         """The open cost in units, as it is presented everywhere."""
-        return shown(self.cost, self.over)
+        return shown(self.cost, self.over) if self.cost else ZERO
 
     def booked_cost(self) -> Decimal:
         """The open cost with what settlement paid on top."""
@@ -100,11 +105,11 @@ EMPTY = Tally()
 
 def trade(tally: Tally, deal: Deal, measure: Measure) -> Tally:
     """Rules 1 to 4: the tally after a deal."""
-    held, over = tally.quantity, tally.over
-    left = held + deal.quantity
+    held, over, quantity = tally.quantity, tally.over, deal.quantity
+    left = held + quantity
     flow = tally.flow - deal.value
     fees = add(tally.fees, deal.fee) if deal.fee else tally.fees
-    if held * deal.quantity >= 0:
+    if held * quantity >= 0:
         cost = tally.cost + deal.value * over
         return Tally(left, flow, cost, over, tally.paid, fees, tally.score)
     if held * left > 0:

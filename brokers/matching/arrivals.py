@@ -126,7 +126,7 @@ class Arrivals:
     def _terms_refusal(self, order: Order, pit: Pit) -> Refusal | None:
         if pit.settled:
             return Refusal(Code.SETTLED, f"{order.symbol} has expired and been settled")
-        return check_order(order, pit.instrument, self._desk.now_ns)
+        return check_order(order, pit.instrument, self._desk.outbox.now_ns)
 
     def _hours_refusal(self, order: Order, pit: Pit, *, taken: bool) -> Refusal | None:
         immediate = order.time_in_force in _IMMEDIATE

@@ -121,7 +121,7 @@ class Desk:
     def enter(self, working: Working) -> None:
         """Brings an order to the market at its end of every queue; a stop that is already reached triggers."""
         working.hold = None
-        working.entered_ns = self.now_ns
+        working.entered_ns = self.outbox.now_ns
         working.priority = next(self._priorities)
         working.resting, working.ahead = False, None
         pit = self.pit_of(working)
@@ -340,7 +340,7 @@ class Desk:
             self._agenda.strike(working.lapse_ticket)
         working.state, working.reason = state, reason
         self.registry.finish(working)
-        self.registry.prune(self.now_ns)
+        self.registry.prune(self.outbox.now_ns)
 
     def _shelve(self, working: Working) -> None:
         """Takes a leg out of the market until its parent fills more."""

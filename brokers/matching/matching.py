@@ -110,7 +110,8 @@ def _match(pit: Pit, desk: Desk, *, refreshed: bool) -> None:
                 _take_displayed(pit, working, desk)
             elif refreshed:
                 _meet_display(pit, working, offered, desk)
-    _come_to_rest(pit, desk)
+    if pit.unsettled:
+        _come_to_rest(pit, desk)
 
 
 def _can_use_display(pit: Pit, working: Working) -> bool:

@@ -45,6 +45,8 @@ class Registry:
         found = self._by_key.get((account, key))
         if found is None:
             return None
+        if order_id is None and len(found) == 1:
+            return found[0]
         if order_id is not None:
             found = [working for working in found if working.order_id == order_id]
         alive = [working for working in found if working.open]

@@ -61,6 +61,8 @@ def _quantity_fault(order: Order, instrument: Instrument) -> Refusal | None:
 
 
 def _price_fault(order: Order, instrument: Instrument) -> Refusal | None:
+    if order.type is OrderType.MARKET and order.limit_price is None and order.stop_price is None:
+        return None
     fault = _one_price(order, instrument, "limit", order.limit_price, order.type in _WITH_LIMIT)
     trailing = order.type is OrderType.TRAILING_STOP
     if fault is not None or (trailing and order.stop_price is None):

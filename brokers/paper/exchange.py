@@ -229,7 +229,10 @@ class PaperExchange:
         by_account: dict[str, list[Event]] = {}
         for event in events:
             by_account.setdefault(event.account, []).append(event)
-        return tuple([self._cascade(account, own) for account, own in by_account.items()])
+        found: tuple[Cascade, ...] = ()
+        for account, own in by_account.items():
+            found += (self._cascade(account, own),)
+        return found
 
     def _cascade(self, account: str, events: Sequence[Event]) -> Cascade:
         books = self._accounts[account]

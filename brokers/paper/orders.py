@@ -118,10 +118,12 @@ class PaperOrders:
 
 
 def _tell(then: Callable[[Outcome], None], answer: outcome.Outcome[Outcome]) -> None:
-    if isinstance(answer, outcome.Error) and isinstance(answer.error, CallError):
+    if type(answer) is outcome.Value:
+        then(answer.value)
+    elif isinstance(answer, outcome.Error) and isinstance(answer.error, CallError):
         then(_in_doubt(answer.error))
     else:
-        then(answer.unwrap())
+        then(answer.unwrap())  # raises what nobody declared
 
 
 def _in_doubt(error: CallError) -> Unknown:

@@ -133,7 +133,7 @@ class PaperVenue(Actor):
             text = "refused on purpose, as brokers do now and then; settings.faults.reject says how often"
             return RejectedOutcome(broker_error(BROKER, Code.ORDER_REJECTED, text))
         key = order.key if isinstance(order, Order) else order.orders[0].key
-        return self._answer(account, key, _Request.PLACE, self.exchange.submit(account, order, self.now()))
+        return self._answer(account, key, _Request.PLACE, self.exchange.submit(account, order, self.timeline.now_ns()))
 
     def change(self, account: str, change: Change) -> Outcome:
         """A change is sent."""
@@ -165,7 +165,7 @@ class PaperVenue(Actor):
         return None
 
     def _answer(self, account: str, key: str, request: _Request, cascades: tuple[Cascade, ...]) -> Outcome:
-        """Tells what a request did, and leaves its answer to the event that answers it."""
+        """Tells what a request did; its answer is the event that answers it, now or when that is known here."""
         reply = self.defer()
         self.pending.setdefault((account, key, request), deque()).append(reply)
         self._tell(cascades)
@@ -189,7 +189,7 @@ class PaperVenue(Actor):
             untold = self.untold.get(cascade.account)
             if untold:
                 untold.append(cascade)
-            elif cascade.known_ns <= self.now():
+            elif cascade.known_ns <= self.timeline.now_ns():
                 self._tell_one(cascade)
             else:
                 self.untold[cascade.account] = deque((cascade,))

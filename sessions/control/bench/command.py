@@ -6,11 +6,13 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
+from brokers.collector import collector_for_life
 from sessions.control.bench.report import Measurements
 
 
 def run_bench(name: str, rounds: int, *, as_json: bool) -> int:
     """Runs the benchmark and prints it; returns 0, or 1 if a bar is missed."""
+    collector_for_life()  # as the daemon does
     progress = Console(stderr=True)
     with progress.status(f"bench {name}") as status:
         results: Measurements = import_module(f"sessions.control.bench.{name}").run(

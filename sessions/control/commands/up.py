@@ -31,8 +31,9 @@ def up(files: tuple[Path, ...], allow_root: bool, as_json: bool) -> None:
     Example: pitboss up --config pitboss.toml
     """
     gc.disable()  # nothing dies while the modules are loaded, so looking for it is a waste of the start
-    from sessions.control.daemon.process import run_process  # noqa: PLC0415 - imported late: --help must stay quick
+    from brokers.collector import collector_for_life  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.daemon.process import run_process  # noqa: PLC0415 - as above
 
-    gc.freeze()
+    collector_for_life()
     gc.enable()
     sys.exit(run_process(files, allow_root=allow_root, as_json=as_json))
