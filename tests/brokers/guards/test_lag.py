@@ -15,7 +15,7 @@ async def test_b26_a_callback_over_a_hundred_milliseconds_is_reported_with_its_a
 
 
 async def test_b26_the_lag_of_the_loop_is_measured(autojump_clock: MockClock) -> None:
-    watch = LoopWatch(timeline(), lambda _slow: None)
+    watch = LoopWatch(timeline(), lambda _slow: None, every_ns=100 * MS)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
         await trio.sleep(10.05)
@@ -30,7 +30,7 @@ async def test_b26_the_lag_of_the_loop_is_measured(autojump_clock: MockClock) ->
 
 
 async def test_b21_alive_is_who_is_less_than_a_second_late(autojump_clock: MockClock) -> None:
-    watch = LoopWatch(timeline(), lambda _slow: None)
+    watch = LoopWatch(timeline(), lambda _slow: None, every_ns=100 * MS)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
         await trio.sleep(5.05)
