@@ -18,6 +18,7 @@ from brokers.account_desk import AccountDesk, Entry
 from brokers.capability import SECOND_NS
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, broker_error
+from brokers.guards.guard import Admission
 from brokers.instruments import Instrument
 from brokers.keys import Key, new_key
 from brokers.ledger import Mark
@@ -148,8 +149,11 @@ class AccountManager(Actor):
 
     def _begin_place(self, order: Order | OrderGroup, flight: "Flight", reply: Reply) -> bool:
         """Sends an order in this step, where neither journal nor guard nor gateway makes it wait; else does nothing."""
+        if not self.desk.log.settled:
+            return False
         then = partial(self._placed, flight, reply)
-        if not (self.desk.log.settled and self.connection.begin_place(self.request, self.account, order, then)):
+        flight.admission = self.connection.begin_place(self.request, self.account, order, then)
+        if flight.admission is None:
             return False
         self.requests += 1
         if flight.under_way:
@@ -163,7 +167,10 @@ class AccountManager(Actor):
             if since_ns <= overdue_ns:
                 text = f"no answer within {ANSWER_SECONDS:g} s"
                 error = broker_error(self.connection.name, Code.TIMEOUT, text, certainty=Certainty.UNKNOWN)
-                self._placed(flight, reply, Unknown(error))
+                outcome = Unknown(error)
+                if flight.admission is not None:
+                    flight.admission.end(outcome)
+                self._placed(flight, reply, outcome)
 
     def _lose_unanswered(self, _: Reason) -> None:
         for flight in self._unanswered:
@@ -520,6 +527,7 @@ class Flight:
         self.keys = keys
         self.entries = [desk.entries[key] for key in keys]
         self.under_way = True
+        self.admission: Admission | None = None  # of a request that no task waits for
         for entry in self.entries:
             entry.in_flight += 1
 
@@ -546,6 +554,8 @@ class Flight:
         """Nobody waits for its answer any more."""
         if not self.under_way:
             return
+        if self.admission is not None:
+            self.admission.withdraw()
         self.land()
         for entry in self.entries:
             if not entry.life.state.final:

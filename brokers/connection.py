@@ -77,22 +77,21 @@ class Connection:
 
     def begin_place(
         self, request: Request, account: str, order: Order | OrderGroup, then: Callable[[Outcome], None]
-    ) -> bool:
+    ) -> Admission | None:
         """The attempt of `place` without a task to wait for it: `then` is called with the outcome, perhaps at once.
 
-        False where the gateway needs a task or the guard a wait: nothing was done, and `place` is the way.
+        Whoever stops waiting ends or withdraws the admission. None where the gateway needs a task or the guard a wait:
+        nothing was done, and `place` is the way.
         """
         gateway = self.prompt
         if gateway is None:
-            return False
+            return None
         priority = Priority.REDUCE if isinstance(order, Order) and order.reduce_only else None
         admission = self.guard.begin(self.operations.place, priority=priority, account=account)
-        if admission is None:
-            return False
-        if gateway.begin_place(request, account, order, partial(_ended, admission, then)):
-            return True
+        if admission is None or gateway.begin_place(request, account, order, partial(_ended, admission, then)):
+            return admission
         admission.withdraw()
-        return False
+        return None
 
     async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:
         """One guarded attempt; a guard's refusal is NotSent."""

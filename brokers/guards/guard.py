@@ -267,10 +267,11 @@ class Admission:
         self._guard.admitted += 1
 
     def end(self, result: object) -> None:
-        """Goes out with what the attempt came to, where it is not left by `async with`."""
-        self.settle(result)
-        self._guard.host.limiter.leave(self._pool)
-        self._guard.host.budget.called(self.sent_ns)
+        """Goes out with what the attempt came to, once, where it is not left by `async with`."""
+        if not self._settled:
+            self.settle(result)
+            self._guard.host.limiter.leave(self._pool)
+            self._guard.host.budget.called(self.sent_ns)
 
     async def __aexit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
@@ -284,10 +285,11 @@ class Admission:
         self._guard.host.limiter.leave(self._pool)
 
     def withdraw(self) -> None:
-        """Goes out without having tried anything."""
-        self._settled = True
-        self._leave_breaker(None, self._guard.host.timeline.now_ns())
-        self._guard.host.limiter.leave(self._pool)
+        """Goes out without a word about the broker: nothing was tried, or nobody waits for the answer any more."""
+        if not self._settled:
+            self._settled = True
+            self._leave_breaker(None, self._guard.host.timeline.now_ns())
+            self._guard.host.limiter.leave(self._pool)
 
     async def end_of(self, attempt: Callable[["Admission"], Awaitable[T]]) -> _End[T]:
         """Makes the attempt, and settles it with what it returns or raises."""

@@ -595,6 +595,7 @@ def test_an_order_that_waits_for_no_task_is_in_doubt_as_soon_as_its_manager_is_k
             desk.account.resolve().kill("for the test")  # type: ignore[union-attr]  # it is there
             await trio.testing.wait_all_tasks_blocked()
             assert entry.in_flight == 0
+            assert desk.broker.guard.statistics().pools["orders"] == 0
         await trio.sleep(11)
         told = [report.state for report in desk.heard.take() if isinstance(report, OrderReport)]
         assert told == [OrderState.UNKNOWN, OrderState.WORKING]
@@ -610,6 +611,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
         with trio.fail_after(6.5):
             (report,) = await desk.broker.submit_order(desk.account, order)
         assert report.state is OrderState.UNKNOWN
+        assert desk.broker.guard.statistics().pools["orders"] == 0
         await trio.sleep(10)
         assert (await desk.report(order)).state is OrderState.WORKING
         assert desk.manager.desk.entries[order.key].in_flight == 0
