@@ -20,7 +20,7 @@ def demo(duration: float, seed: int, as_json: bool) -> None:
     broker that is emulated here. The broker's stream is cut, a strategy raises, the daemon is killed; you see how soon
     all is whole again. Ctrl-C ends it early, with the audit.
 
-    Exit codes: 0 every promise was kept, 1 one was broken, 2 the command was not understood.
+    Exit codes: 0 every promise was kept, 1 one was broken, 2 the command was not understood, 130 interrupted twice.
 
     Example: pitboss demo --duration 5
     """

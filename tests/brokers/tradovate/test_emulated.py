@@ -11,7 +11,7 @@ from brokers.account_manager import AccountManager
 from brokers.emulation.log import ANSWERED, LINE
 from brokers.errors import BrokerError, Code, CredentialError
 from brokers.gateway import LinkNews
-from brokers.market import Interval, Quote
+from brokers.market import Interval, MarketStatus, Quote
 from brokers.model import Change, Fill, GroupKind, OrderGroup, OrderReport, OrderState, OrderType
 from brokers.sides import Side
 from brokers.tradovate.emulator import TWO_FACTOR, Habits, OnExpiry
@@ -300,6 +300,26 @@ def test_f5_a_token_that_expires_while_the_line_is_down_is_read_anew_and_the_fir
         assert [one.facts["status"] for one in shown] == [200]
 
     played(play, habits=Habits(token_seconds=80), settings={"market_data": False})
+
+
+@pytest.mark.parametrize(("known", "assumed_s"), [(None, 60), (1_000_000_000, 1)])
+def test_how_soon_a_request_acts_is_assumed_of_the_broker_and_may_be_known_of_an_emulator(
+    known: int | None, assumed_s: int
+) -> None:
+    async def play(pit: Pit) -> int:
+        orders = pit.broker.capability.orders
+        assert orders is not None
+        return orders.effect_ns
+
+    assert played(play, settings={"acts_within_ns": known}) == assumed_s * 1_000_000_000
+
+
+def test_at_an_emulator_the_market_is_open_though_the_calendar_says_that_it_is_closed() -> None:
+    async def play(pit: Pit) -> MarketStatus | None:
+        return pit.broker.need_orders().market_status(ES)
+
+    assert played(play) is None, "only the calendar can say"
+    assert played(play, settings={"emulated": True}) is MarketStatus.OPEN
 
 
 def test_a_login_penalty_is_waited_out_with_its_ticket_f13() -> None:

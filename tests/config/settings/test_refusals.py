@@ -44,6 +44,7 @@ def test_the_control_loads() -> None:
         ('login = "me"', 'environment = "prod"', "a.toml:3: brokers.demo.environment: expected one of paper, live, got 'prod' (string)"),
         ('login = "me"', 'hosts = { rest = "api.example.com:443" }', "a.toml:3: brokers.demo.hosts.rest: expected an emulator on this machine, such as 127.0.0.1:8443, got 'api.example.com:443' (string)"),
         ('login = "me"', 'hosts = { rest = "127.0.0.300:1" }', "a.toml:3: brokers.demo.hosts.rest: expected an emulator on this machine, such as 127.0.0.1:8443, got '127.0.0.300:1' (string)"),
+        ('login = "me"', "acts_within_ms = 1000", "a.toml:3: brokers.demo.acts_within_ms: expected none, because without hosts this is no emulator, and nobody knows that of a broker, got 1000 (integer)"),
         ('login = "me"', "market = { seed = 3 }", "a.toml:3: brokers.demo.market: expected none, because tradovate has a market of its own, got a table"),
         ('broker = "demo"', 'broker = "dmo"', "a.toml:7: sessions.es-trend.broker: expected a configured broker, one of demo; did you mean demo?, got 'dmo' (string)"),
         ('account = "DEMO1"', 'account = "DEM2"', "a.toml:8: sessions.es-trend.account: expected an account of brokers.demo, one of DEMO1, DEMO2; did you mean DEMO2?, got 'DEM2' (string)"),
