@@ -1,14 +1,17 @@
 """Many runs of one programme, on as many processes as are asked for, told in the order of their seeds."""
 
 import multiprocessing
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.run import Outcome, rehearse
 
-_RUNS_A_PROCESS = 50  # then a new one takes its place, and gives back what it holds
+_RUNS_A_PROCESS: Final = 50  # then a new one takes its place, and gives back what it holds
 
 
 def play_seed(programme: Programme, seed: int) -> Outcome:
@@ -17,14 +20,39 @@ def play_seed(programme: Programme, seed: int) -> Outcome:
 
 
 def played(programme: Programme, seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
-    """The outcome of each seed, in order, as soon as it and those before it are there; raises BrokenProcessPool."""
+    """The outcome of each seed, in order, as soon as it and those before it are there; raises BrokenProcessPool.
+
+    Whatever ends it early ends the processes at once.
+    """
     play = partial(play_seed, programme)
     if jobs == 1:
         yield from map(play, seeds)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=_RUNS_A_PROCESS) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_leave_interrupts, max_tasks_per_child=_RUNS_A_PROCESS
+    ) as pool:
+        with _no_interrupts():
+            outcomes = [pool.submit(play, seed) for seed in seeds]
         try:
-            yield from pool.map(play, seeds)
-        finally:
-            pool.shutdown(cancel_futures=True)
+            for outcome in outcomes:
+                yield outcome.result()
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _leave_interrupts() -> None:
+    """An interrupt is for the process that told the others what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Processes that are made here do not hear an interrupt while they are still importing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
