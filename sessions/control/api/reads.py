@@ -37,6 +37,7 @@ from sessions.control.api.records import (
     TreeRow,
 )
 from sessions.control.daemon.connections import CONNECTIONS, Connections
+from sessions.control.daemon.curve import CURVE, AccountCurve, Curve
 from sessions.control.daemon.hardening import is_dumpable
 from sessions.control.daemon.house import House
 from sessions.control.daemon.tree import HEALTH
@@ -230,6 +231,11 @@ async def _equity(name: str, account: str, broker: Broker) -> EquityRow:
     return EquityRow(name, account, summary)
 
 
+async def curve(house: House, _: Query) -> tuple[AccountCurve, ...]:
+    """What all accounts were worth, minute by minute since the daemon started."""
+    return await house.runtime.name(CURVE, Curve).call(Curve.curves)
+
+
 # Market.
 
 
@@ -380,6 +386,7 @@ READS: Final[Mapping[str, Callable[[House, Query], Any]]] = {
     "positions": positions,
     "fills": fills,
     "equity": equity,
+    "curve": curve,
     "bars": bars,
     "events": events,
     "crashes": crashes,

@@ -64,18 +64,24 @@ def fills(daemon: Daemon, count: int, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @live_view
+@click.option("--history", is_flag=True, help="The equity of each minute since the daemon started.")
 @asks
-def equity(daemon: Daemon, live: bool, as_json: bool) -> None:
+def equity(daemon: Daemon, live: bool, history: bool, as_json: bool) -> None:
     """Shows the money of all accounts as their brokers tell it now.
 
-    With --live a chart of each account's equity grows from what is seen while you watch.
+    On a terminal each account's equity since the daemon started, at most a day, is a chart; with --live it grows.
 
     Example: pitboss equity --live
     """
-    from sessions.control.commands.output import emit, watch  # noqa: PLC0415 - imported late: --help must stay quick
-    from sessions.control.view.equity import EquityWatch  # noqa: PLC0415 - as above
+    from sessions.control.commands.output import emit, is_terminal, watch  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.view.equity import EquityWatch, curve_rows  # noqa: PLC0415 - as above
 
+    if history:
+        _table(daemon.ask("curve"), curve_rows, "nothing was seen yet", as_json=as_json)
+        return
     seen = EquityWatch()
+    if is_terminal() and not as_json:
+        seen.remember(daemon.ask("curve"))
     if live:
         watch(lambda: daemon.ask("equity"), seen.draw, as_json=as_json)
     else:

@@ -9,6 +9,7 @@ from config.settings.sections import HealthSettings
 from config.settings.sessions import NONE
 from runtime import Actor, Child, DynamicSupervisor, Strategy, Supervisor
 from sessions.control.daemon.connections import CONNECTIONS, Connections
+from sessions.control.daemon.curve import CURVE, Curve
 from sessions.control.daemon.house import HEAD_FILE, JOURNAL, POOL, RISK, SESSIONS, VAULT, VAULT_FILE, House, pool_name
 from sessions.control.daemon.months import Months
 from sessions.control.daemon.plans import session_plan
@@ -33,6 +34,7 @@ def daemon_tree(house: House, control: Child[Any]) -> Supervisor:
             _branch(SESSIONS, Child(KEEPER, lambda: _keeper(house), name=SESSIONS)),
             Child(HEALTH, lambda: Health(_watched(house)), name=HEALTH),
             Child("months", lambda: Months(house)),
+            Child(CURVE, lambda: Curve(house), name=CURVE),
             control,
         ],
         strategy=Strategy.REST_FOR_ONE,

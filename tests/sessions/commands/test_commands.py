@@ -95,6 +95,7 @@ def test_every_command_of_the_interface_can_be_given() -> None:
     assert kinds == set(DEEDS)
 
 
+CURVE = [{"broker": "p", "account": "q", "points": [{"time_ns": 1, "equity": "100001.5"}]}]
 ASKED = [
     ("status", "status", wire(STATUS), "all is well"),
     ("tree", "tree", [wire(row) for row in samples.TREE], "├─ sessions"),
@@ -105,6 +106,7 @@ ASKED = [
     ("positions", "positions", [wire(row) for row in samples.POSITIONS], "-0.10"),
     ("fills", "fills", [wire(row) for row in samples.FILLS], "90000.5"),
     ("equity", "equity", [wire(row) for row in samples.EQUITY], "99,991.28"),
+    ("equity --history", "curve", CURVE, "100,001.50"),
     ("bars ES --chart", "bars", [wire(row) for row in samples.BARS], "█"),
     ("events", "events", [wire(samples.EVENT)], "boom"),
     ("crashes --trace", "crashes", [wire(samples.CRASH)], "line 3"),

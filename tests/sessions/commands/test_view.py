@@ -104,6 +104,14 @@ def test_on_a_terminal_what_is_typed_again_is_whole_what_is_empty_is_left_out_an
     assert clock(None) is moment
 
 
+def test_the_chart_of_equity_begins_with_what_the_daemon_saw() -> None:
+    rows = [wire(row) for row in samples.EQUITY]
+    known = next(row for row in rows if row["summary"] is not None)
+    curve = {"broker": known["broker"], "account": known["account"], "points": [{"time_ns": 1, "equity": "1"}]}
+    assert not any("█" in plain(shown) for shown in EquityWatch().draw(rows, 80))
+    assert any("█" in plain(shown) for shown in EquityWatch().remember([curve]).draw(rows, 80))
+
+
 def test_the_verdict_stays_on_one_line_however_narrow_the_screen() -> None:
     for width in (20, 40, 60, 100):
         verdict = plain(status_lines(wire(samples.STATUS), width)[0])

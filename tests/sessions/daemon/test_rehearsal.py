@@ -135,7 +135,7 @@ def test_the_tree_stands_in_the_order_of_what_rests_on_what(tmp_path: Path) -> N
         await stage.running("a")
         rows = await stage.get("tree")
         assert [row["id"] for row in rows if row["depth"] == 2] == [
-            "journal", "vault", "risk", "connections", "sessions", "health", "months", "control",
+            "journal", "vault", "risk", "connections", "sessions", "health", "months", "curve", "control",
         ]  # fmt: skip
         paths = {row["path"] for row in rows}
         assert {"/pitboss/sessions/pool/a/trader", "/pitboss/connections/pool/paper"} <= paths
@@ -562,3 +562,17 @@ def test_each_night_a_broker_is_asked_what_it_trades_and_another_brokers_table_s
 
     text = ONE_MARKET + '[brokers.house]\nkind = "house"\naccounts = ["h-1"]\n'
     rehearse(tmp_path, text + session("a"), night, epoch_ns=EARLY_NS)
+
+
+def test_what_the_accounts_were_worth_is_known_for_each_minute(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(301)
+        curves = {row["account"]: row["points"] for row in await stage.get("curve")}
+        assert curves.keys() == {"paper-1", "paper-2"}
+        times = [point["time_ns"] for point in curves["paper-1"]]
+        assert len(times) == 6
+        assert all(abs(later - earlier - 60 * 10**9) < 10**9 for earlier, later in itertools.pairwise(times))
+        assert {point["equity"] for point in curves["paper-2"]} == {"100000"}
+
+    rehearse(tmp_path, ONE_MARKET + session("a"), play)
