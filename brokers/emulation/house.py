@@ -7,6 +7,7 @@ from typing import TypeVarTuple
 import attrs
 import trio
 
+from brokers.emulation.badges import Badges
 from brokers.emulation.line import Door
 from brokers.emulation.log import EventLog
 from brokers.emulation.switchboard import Switchboard
@@ -27,6 +28,7 @@ class House:
     door: Door
     nursery: trio.Nursery
     latency_seconds: float  # each way
+    badges: Badges = attrs.field(factory=Badges)
 
     def now_ns(self) -> int:
         """The true time."""

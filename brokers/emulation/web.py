@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 import attrs
 import trio
 
-from brokers.emulation.badges import Badges
 from brokers.emulation.bodies import Body, hostile, wrong
 from brokers.emulation.catalogue import Where
 from brokers.emulation.frames import Emit, FrameSender
@@ -82,7 +81,7 @@ class Application:
         self._service = service
         self._house = house
         self._faults = house.faults
-        self._badges = Badges()
+        self._badges = house.badges
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One ASGI scope."""

@@ -1,6 +1,6 @@
 """Who takes part in a rehearsal: the brokers' emulators, what their doors accept, and settings that lead there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +36,7 @@ HOSTS: Final[Mapping[str, tuple[str, ...]]] = {  # which hosts of a broker its o
 }
 _FIELDS: Final = {"name": "username", "deviceId": "device_id"}  # the wire's names for what a login plan calls otherwise
 _KEY: Final = Secret("cmVoZWFyc2FsLXJlaGVhcnNhbC1yZWhlYXJzYWwtMDE=")  # of a vault that is never written anywhere
+_SECRET: Final = frozenset({"client_secret", "refresh_token", "password", "sec"})
 _SECOND_NS: Final = 1_000_000_000
 
 PAPER_SESSION = """
@@ -121,11 +122,18 @@ class Cast:
             raise TooManyAccounts(broker, configured, fit)
         return fit[place]
 
+    def secrets(self) -> Iterator[str]:
+        """What nobody may ever see: what the logins prove themselves with, and the tokens handed out so far."""
+        for emulator in self.emulators.values():
+            yield from (value for name, value in emulator.credentials.items() if name in _SECRET)
+            yield from emulator.house.badges.tokens
+
     def source(self) -> Source:
         """Settings to be read after all others: they lead to the emulators, and nothing in them is live."""
         tables = [table for name in self.emulators for table in self._broker(name, self.settings.brokers[name])]
         tables += [self._session(name, one) for name, one in self.settings.sessions.items()]
         tables.append(_table(("daemon",), {"log_format": "json", "log_level": "debug"}))
+        tables.append(_table(("journal",), {"capture": True}))
         return Source("rehearsal", "\n".join(tables))
 
     def _broker(self, name: str, broker: BrokerSettings) -> list[str]:

@@ -1,5 +1,6 @@
 """Lives of one daemon on one machine: each begins where the last one left the disk, and may end at any moment."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ class Lives:
     house: House | None = None
     ended: list[Ended] = attrs.field(factory=list)
     done: trio.Event = attrs.field(factory=trio.Event)
+    on_end: Callable[[Ended], None] = lambda _: None
     _life: Life | None = None
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _over: bool = False
@@ -94,7 +96,9 @@ class Lives:
                 why = str(failed.exceptions[0])
         why = "cut off" if life.over else why
         life.cut()
-        self.ended.append(Ended(trio.current_time(), self._code, why))
+        ended = Ended(trio.current_time(), self._code, why)
+        self.ended.append(ended)
+        self.on_end(ended)
 
     async def _serve(self, daemon: Daemon, task_status: trio.TaskStatus[House] = trio.TASK_STATUS_IGNORED) -> None:
         self._code = await run_daemon(daemon, task_status=task_status)

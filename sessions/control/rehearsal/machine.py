@@ -146,12 +146,13 @@ class _Wires:
 class MemoryLog(DaemonLog):
     """The log of a rehearsed daemon, in a list that outlives it."""
 
-    def __init__(self, redactor: Redactor, lines: list[str]) -> None:
+    def __init__(self, redactor: Redactor, lines: list[str], hear: Callable[[str], None]) -> None:
         super().__init__(redactor)
-        self._lines = lines
+        self._lines, self._hear = lines, hear
 
     def _store(self, line: str) -> None:
         self._lines.append(line)
+        self._hear(line)
 
 
 @attrs.define(eq=False)
@@ -161,6 +162,7 @@ class Ground:
     world: SimulatedWorld
     wall: Wall
     lines: list[str] = attrs.field(factory=list)
+    hear: Callable[[str], None] = lambda _: None  # each of them, at once
     lives: int = 0
     recording: Sequence[MarketEvent] = ()
 
@@ -192,7 +194,10 @@ class Ground:
 
     def _open_log(self, _: Path, redactor: Redactor, *, size: int, files: int) -> MemoryLog:
         del size, files  # memory has no files to turn over
-        return MemoryLog(redactor, self.lines)
+        return MemoryLog(redactor, self.lines, self._heard)
+
+    def _heard(self, line: str) -> None:
+        self.hear(line)  # whoever hears it may come later than the log
 
     def _free(self, _: Path) -> int:
         disk = self.world.disk

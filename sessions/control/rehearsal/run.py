@@ -23,6 +23,7 @@ from sessions.control.rehearsal.chronicle import Chronicle, Story, Watch
 from sessions.control.rehearsal.lives import STATE, Ended, Lives
 from sessions.control.rehearsal.machine import Ground
 from sessions.control.rehearsal.storm import Schedule, Storm
+from sessions.order_journal import order_stream
 
 HOUR: Final = 3600.0
 SETTLE: Final = 30.0  # seconds in which a calm run begins
@@ -125,18 +126,20 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         cast = await Cast.enter(world, nursery, settings, Catalogue.shipped(), plan.recording)
         ground = Ground.of(world, plan.recording)
         lives = _lives(plan, ground, cast)
-        checker = score.checker = Checker(ground, STATE / "journal", _scene(lives.settings, cast), plan.rules)
+        checker = score.checker = Checker(_scene(world, lives.settings, cast), plan.rules)
         checker.attend(cast.emulators)
+        ground.hear, lives.on_end = checker.line, checker.life_ended
         score.chronicle.attend(cast.emulators)
         await cast.credit(ground.life().world, STATE)
         nursery.start_soon(lives.run)
-        storm = Storm(world, ground, cast, lives, plan.schedule)
+        storm = Storm(world, ground, cast, lives, plan.schedule, on_strike=checker.struck, on_over=checker.over)
         nursery.start_soon(storm.operator.run)
         await trio.sleep(SETTLE)
         with trio.move_on_after(plan.seconds):
             await storm.rage()
             await trio.sleep_forever()
         storm.calm()
+        checker.calm()
         calm = trio.current_time()
         with trio.move_on_after(PATIENCE):
             await agreed(cast, lives)
@@ -144,11 +147,12 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         if not math.isfinite(score.converged_s):
             with trio.move_on_after(10):
                 score.apart = await difference(cast, lives)
-        checker.at_rest()
+        await checker.at_rest()
         _count(score, cast, storm, lives)
         lives.finish()
         with trio.move_on_after(60):
             await lives.done.wait()
+        checker.close()
         nursery.cancel_scope.cancel()
 
 
@@ -159,10 +163,14 @@ def _lives(plan: Plan, ground: Ground, cast: Cast) -> Lives:
     return lives
 
 
-def _scene(settings: Settings, cast: Cast) -> Scene:
+def _scene(world: SimulatedWorld, settings: Settings, cast: Cast) -> Scene:
     capabilities = {name: broker_plan(one.kind).capability for name, one in settings.brokers.items()}
-    secrets = tuple(value for emulator in cast.emulators.values() for value in emulator.credentials.values())
-    return Scene(settings, capabilities, secrets)
+    streams = {
+        (name, there): order_stream(settings.brokers[name].kind, shown)
+        for name, emulator in cast.emulators.items()
+        for shown, there in zip(emulator.accounts, emulator.desk.exchange.accounts, strict=True)
+    }
+    return Scene(world, settings, capabilities, streams, cast.secrets, STATE, STATE / "journal")
 
 
 def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:

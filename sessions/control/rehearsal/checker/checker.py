@@ -1,8 +1,7 @@
 """Tells the invariants everything as it happens: each entry of a broker, before it the rows that the journal has."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -11,9 +10,11 @@ from brokers.emulation.log import Entry
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene, Violation
 from sessions.control.rehearsal.checker.rows import NewRows
 from sessions.control.rehearsal.lives import Ended
-from sessions.control.rehearsal.machine import Ground
+from sessions.control.rehearsal.storm.schedule import Strike
 
 MOST: Final = 50  # violations kept; the first ones tell
+REST_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.5
 
 Rule = Callable[[Scene, Callable[[str, str], None]], Invariant]
 
@@ -21,12 +22,16 @@ Rule = Callable[[Scene, Callable[[str, str], None]], Invariant]
 class Checker:
     """Hears what happens and keeps the violations."""
 
-    def __init__(self, ground: Ground, journal: Path, scene: Scene, rules: Iterable[Rule]) -> None:
+    def __init__(self, scene: Scene, rules: Iterable[Rule]) -> None:
         self.violations: list[Violation] = []
-        self._rows = NewRows(ground.world.disk, journal)
-        self._ground = ground
-        self._lines = 0
-        self._invariants = [rule(scene, self._broken) for rule in rules]
+        self.scene = scene
+        self._found: list[tuple[str, str]] | None = None  # while it is asked whether all is at rest
+        self._rows = NewRows(scene.world.disk, scene.journal)
+        invariants = [rule(scene, self._report) for rule in rules]
+        self._entries = _who_hears(invariants, "entry")
+        self._all_rows = _who_hears(invariants, "row")
+        self._lines = _who_hears(invariants, "line")
+        self._invariants = invariants
 
     def attend(self, emulators: Mapping[str, Emulator]) -> None:
         """Listens to the brokers from now on."""
@@ -38,8 +43,29 @@ class Checker:
     def entry(self, broker: str, entry: Entry) -> None:
         """A broker's entry; what the journal held before it is told first."""
         self.catch_up()
+        self.scene.traded.take(broker, entry)
+        for hear in self._entries:
+            hear(broker, entry)
+
+    def line(self, line: str) -> None:
+        """The daemon has logged a line."""
+        for hear in self._lines:
+            hear(line)
+
+    def struck(self, strike: Strike) -> None:
+        """A strike begins."""
         for invariant in self._invariants:
-            invariant.entry(broker, entry)
+            invariant.struck(strike)
+
+    def over(self, strike: Strike) -> None:
+        """A strike that went on is over."""
+        for invariant in self._invariants:
+            invariant.over(strike)
+
+    def calm(self) -> None:
+        """The storm is over."""
+        for invariant in self._invariants:
+            invariant.calm()
 
     def life_ended(self, ended: Ended) -> None:
         """A life of the daemon is over."""
@@ -47,24 +73,46 @@ class Checker:
         for invariant in self._invariants:
             invariant.life_ended(ended)
 
-    def at_rest(self) -> None:
-        """The end of a rehearsal."""
+    async def at_rest(self) -> None:
+        """Gives both sides a while to be at rest together, for trading goes on; what does not hold then is broken."""
+        with trio.move_on_after(REST_SECONDS):
+            while self._at_rest():  # noqa: ASYNC110 - what is compared lies on two sides and has no event
+                await trio.sleep(LOOK_SECONDS)
+            return
+        for name, sentence in self._at_rest():
+            self._broken(name, sentence)
+
+    def _at_rest(self) -> list[tuple[str, str]]:
+        """What is not as it should be at rest."""
         self.catch_up()
+        self._found = []
         for invariant in self._invariants:
             invariant.at_rest()
+        found, self._found = self._found, None
+        return found
 
     def catch_up(self) -> None:
-        """Tells the rows and lines that are new."""
+        """Tells the rows that are new."""
         for row in self._rows.new():
-            for invariant in self._invariants:
-                invariant.row(row)
-        lines = self._ground.lines
-        while self._lines < len(lines):
-            line = lines[self._lines]
-            self._lines += 1
-            for invariant in self._invariants:
-                invariant.line(line)
+            self.scene.told.take(row)
+            for hear in self._all_rows:
+                hear(row)
+
+    def close(self) -> None:
+        """Lets go of the journal."""
+        self._rows.close()
+
+    def _report(self, name: str, sentence: str) -> None:
+        if self._found is None:
+            self._broken(name, sentence)
+        else:
+            self._found.append((name, sentence))
 
     def _broken(self, name: str, sentence: str) -> None:
         if len(self.violations) < MOST:
             self.violations.append(Violation(name, trio.current_time(), sentence))
+
+
+def _who_hears(invariants: Iterable[Invariant], what: str) -> list[Callable[..., Any]]:
+    """The methods of that name of those that have one of their own: most invariants hear little."""
+    return [getattr(one, what) for one in invariants if getattr(type(one), what) is not getattr(Invariant, what)]

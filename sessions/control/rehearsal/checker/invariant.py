@@ -1,14 +1,20 @@
 """What an invariant is: something that hears what happens and says when it must not have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import attrs
+import trio
 
 from brokers.capability import Capability
 from brokers.emulation.emulator import Emulator
 from brokers.emulation.log import Entry
 from config.settings import Settings
+from runtime.simulation import SimulatedWorld
+from sessions.control.rehearsal.checker.journalled import Journalled
+from sessions.control.rehearsal.checker.traded import Traded
 from sessions.control.rehearsal.lives import Ended
+from sessions.control.rehearsal.storm.schedule import Strike
 from sessions.journal import Row
 
 
@@ -26,11 +32,29 @@ class Violation:
 
 @attrs.frozen(eq=False)
 class Scene:
-    """What is known before anything happens: the settings, what each broker can do, and the secrets that exist."""
+    """What every invariant may ask.
 
+    capabilities  what each broker can do, by its configured name
+    streams       the journal's stream of each account, by configured broker and the exchange's name of the account
+    secrets       what must never be seen: credentials, and the tokens handed out so far
+    journal       the folder of the journal on the world's disk; `state` is that of the daemon
+    told          the rows of the journal so far, folded
+    traded        the brokers' logs so far, folded
+    """
+
+    world: SimulatedWorld
     settings: Settings
-    capabilities: Mapping[str, Capability]  # by the broker's configured name
-    secrets: tuple[str, ...] = ()
+    capabilities: Mapping[str, Capability]
+    streams: Mapping[tuple[str, str], str]
+    secrets: Callable[[], Iterable[str]]
+    state: Path
+    journal: Path
+    told: Journalled = attrs.field(factory=Journalled)
+    traded: Traded = attrs.field(factory=Traded)
+
+    def stream(self, broker: str, account: str) -> str:
+        """Where the journal keeps the facts of an exchange's account."""
+        return self.streams[broker, account]
 
 
 class Invariant:
@@ -55,7 +79,16 @@ class Invariant:
         """The journal has a new row on disk."""
 
     def line(self, line: str) -> None:
-        """The daemon has logged a line."""
+        """The daemon has logged a line just now."""
+
+    def struck(self, strike: Strike) -> None:
+        """Something goes wrong from now on."""
+
+    def over(self, strike: Strike) -> None:
+        """It does no longer."""
+
+    def calm(self) -> None:
+        """Nothing goes wrong from now on."""
 
     def life_ended(self, ended: Ended) -> None:
         """A life of the daemon is over; the next one begins with what is on disk."""
@@ -66,3 +99,8 @@ class Invariant:
     def broken(self, sentence: str) -> None:
         """Says that the rule did not hold now."""
         self._report(self.name, sentence)
+
+    @property
+    def now(self) -> float:
+        """Seconds of simulated time."""
+        return trio.current_time()

@@ -1,6 +1,7 @@
 """Carries a schedule out, and ends all that it began."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -49,6 +50,8 @@ class Storm:
     history: list[Struck] = attrs.field(factory=list)
     struck: Counter[str] = attrs.field(factory=Counter)
     cells: Counter[tuple[str, str]] = attrs.field(factory=Counter)
+    on_strike: Callable[[Strike], None] = lambda _: None
+    on_over: Callable[[Strike], None] = lambda _: None
     operator: Operator = attrs.field(init=False)
     _open: dict[Strike, Undo] = attrs.field(factory=dict)  # what goes on, oldest first
 
@@ -77,6 +80,7 @@ class Storm:
 
     def _strike(self, stage: Stage, strike: Strike) -> None:
         self.cells.update((strike.row, state) for state in order_states(self.lives.house))
+        self.on_strike(strike)
         undo = KINDS[strike.fault].act(stage, strike)
         self.history.append(Struck(trio.current_time(), strike))
         self.struck[strike.row] += 1
@@ -93,3 +97,4 @@ class Storm:
         undo = self._open.pop(strike, None)
         if undo is not None:
             undo()
+            self.on_over(strike)

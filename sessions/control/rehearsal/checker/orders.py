@@ -1,0 +1,92 @@
+"""I03 and I07: no order lost, and none that lives a life that there is not."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sessions.control.rehearsal.checker.invariant import Invariant
+from sessions.control.rehearsal.checker.journalled import FINAL, Move
+from sessions.journal import Row
+
+_TABLE: Final = """
+created: pending_new
+pending_new: held working partially_filled filled rejected canceled expired unknown
+held: pending_new working partially_filled filled pending_cancel pending_replace canceled expired rejected unknown
+working: partially_filled filled pending_replace pending_cancel canceled expired suspended rejected unknown
+partially_filled: filled pending_replace pending_cancel canceled expired suspended unknown
+pending_replace: working partially_filled filled canceled pending_cancel unknown held suspended expired rejected
+pending_cancel: canceled filled partially_filled working expired unknown held suspended rejected pending_replace
+suspended: working partially_filled canceled expired pending_cancel pending_replace unknown
+"""
+MOVES: Final[Mapping[str, frozenset[str]]] = {
+    state: frozenset(words.split()) for state, words in (row.split(":") for row in _TABLE.strip().splitlines())
+}
+_OURS: Final = frozenset({"books.attempted", "order.cancel_requested", "order.replace_requested", "order.lost_touch"})
+_PROOF: Final = frozenset({"order.reconciled", "books.not_accepted", "books.never_sent", "books.late_acceptance"})
+_RESTATES: Final = frozenset({"order.corrected", "order.busted", "books.late_acceptance"})
+_UNSENT: Final = frozenset({"created", "rejected"})  # an intent that never left may end so
+
+
+def _reachable(start: str) -> frozenset[str]:
+    """Where a broker's word may lead, steps in between skipped."""
+    seen: set[str] = set()
+    ahead = {start}
+    while ahead:
+        ahead = {word for one in ahead for word in MOVES.get(one, ())} - seen - {"unknown"}
+        seen |= ahead
+    return frozenset(seen)
+
+
+FORWARD: Final[Mapping[str, frozenset[str]]] = {state: _reachable(state) for state in MOVES}
+
+
+class LegalMoves(Invariant):
+    """Each row moves an order as the table of order states lets it; only corrections and late life leave an end."""
+
+    name = "I07"
+
+    def row(self, row: Row) -> None:
+        """Looks at what the row did."""
+        for key in self.scene.told.strangers:
+            self.broken(f"row {row.seq}, {row.entry.kind}, is about {key}, which no row began")
+        for move in self.scene.told.moves:
+            why = _illegal(move)
+            if why:
+                self.broken(f"row {row.seq}, {move.kind}, took order {move.order.key} {why}")
+
+
+def _illegal(move: Move) -> str:
+    """What is wrong with a move, or nothing."""
+    before, after, kind = move.before, move.after, move.kind
+    way = f"from {before} to {after}"
+    if before == "gone":
+        return f"{way}, and it had been given up"
+    if before in ("none", after) or kind == "books.adopted":
+        return ""
+    if kind == "books.abandoned":
+        return "" if before in ("pending_new", "created", "unknown", "pending_cancel") else f"{way}, and it had lived"
+    if before == "unknown":
+        return "" if kind in _PROOF else f"{way} without proof"
+    if before in FINAL:
+        return "" if kind in _RESTATES else f"{way}, and it had ended"
+    if kind in _PROOF:
+        return "" if after in FORWARD[before] | _UNSENT else f"{way}, which is backwards"
+    if after in (MOVES[before] if kind in _OURS else FORWARD[before]):
+        return ""
+    return f"{way}, which no table has"
+
+
+class NoOrderLost(Invariant):
+    """When all has settled every order that a broker took is in the journal, ours or a stranger's."""
+
+    name = "I03"
+
+    def at_rest(self) -> None:
+        """Looks for each order."""
+        scene = self.scene
+        for order in scene.traded.orders.values():
+            stream = scene.stream(order.broker, order.account)
+            told = scene.told.by_broker_id.get((stream, order.key))
+            if told is None:
+                self.broken(f"{order.broker} took the order {order.key}, of which the journal holds nothing")
+            elif order.client is not None and told.key != order.client:
+                self.broken(f"{order.broker}'s order {order.key} is {order.client}, the journal says {told.key}")
