@@ -156,7 +156,13 @@ class Application:
         reply, endless = self._spoilt(reply, where)
         self._shape(line, where)
         self._house.log.put(
-            ANSWERED, method=request.method, path=request.path, where=where.value, status=reply.status, line=line.number
+            ANSWERED,
+            method=request.method,
+            path=request.path,
+            where=where.value,
+            status=reply.status,
+            retry_after=dict(reply.headers).get("retry-after"),
+            line=line.number,
         )
         if where is Where.TOKEN and (token := self._badges.granted(reply.body)) is not None:
             self._house.log.put(GRANTED, token=token, line=line.number)

@@ -9,6 +9,7 @@ import attrs
 from brokers.emulation.catalogue import Where
 from brokers.emulation.desk import Desk
 from brokers.emulation.house import House
+from brokers.emulation.log import LINE
 from brokers.emulation.web import Reply, Request
 from brokers.emulation.windows import FixedWindows, Quota
 from brokers.tradovate.emulator.book import OrderBook
@@ -240,7 +241,10 @@ class Tradovate:
             return waits
         verdicts = [self._windows.take(f"calls/{quota.period_seconds}", "", quota, now) for quota in LIMITS]
         waits_for = [verdict.reset_seconds for verdict in verdicts if not verdict.passes]
-        return self._penalties.impose("calls", max(waits_for), now) if waits_for else None
+        if not waits_for:
+            return None
+        self._house.log.put(LINE, what="too many calls")
+        return self._penalties.impose("calls", max(waits_for), now)
 
     # Users.
 

@@ -43,7 +43,7 @@ class Life:
     dying code still tries has no effect, as with a process that was killed.
     """
 
-    def __init__(self, world: SimulatedWorld, wall: Wall, number: int) -> None:
+    def __init__(self, world: SimulatedWorld, wall: Wall, number: int, reached: dict[str, None]) -> None:
         self.world = World(
             clock=wall,
             chance=random.Random(f"{world.seed}/life/{number}"),
@@ -53,6 +53,7 @@ class Life:
             faults=world.faults,
         )
         self.over = False
+        self.reached = reached
         self._network = world.network
 
     def cut(self) -> None:
@@ -124,6 +125,7 @@ class _Wires:
 
     async def connect(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> trio.abc.Stream:
         self._refuse()
+        self._life.reached[host] = None
         return await self._network.connect(host, port, tls=tls)
 
     async def connect_unix(self, path: Path) -> trio.abc.Stream:
@@ -162,6 +164,7 @@ class Ground:
     world: SimulatedWorld
     wall: Wall
     lines: list[str] = attrs.field(factory=list)
+    reached: dict[str, None] = attrs.field(factory=dict)  # the hosts that its daemons tried to reach
     hear: Callable[[str], None] = lambda _: None  # each of them, at once
     lives: int = 0
     recording: Sequence[MarketEvent] = ()
@@ -174,7 +177,7 @@ class Ground:
     def life(self) -> Life:
         """The next life."""
         self.lives += 1
-        return Life(self.world, self.wall, self.lives)
+        return Life(self.world, self.wall, self.lives, self.reached)
 
     def machine(self) -> Machine:
         """The machine as a daemon takes it."""

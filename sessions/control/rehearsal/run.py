@@ -17,6 +17,7 @@ from runtime.simulation import EPOCH_NS, FaultPlan, SimulatedDisk, SimulatedWorl
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.rehearsal.agreement import agreed, difference
 from sessions.control.rehearsal.cast import Cast
+from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.checker.checker import Checker, Rule
 from sessions.control.rehearsal.checker.invariant import Scene, Violation
 from sessions.control.rehearsal.chronicle import Chronicle, Story, Watch
@@ -47,7 +48,7 @@ class Plan:
     seconds: float = HOUR
     config: Path = STATE
     schedule: Schedule = Schedule()  # noqa: RUF009 - frozen
-    rules: Sequence[Rule] = ()
+    rules: Sequence[Rule] = RULES
     recording: Sequence[MarketEvent] = attrs.field(default=(), repr=False)
 
 
@@ -126,7 +127,7 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         cast = await Cast.enter(world, nursery, settings, Catalogue.shipped(), plan.recording)
         ground = Ground.of(world, plan.recording)
         lives = _lives(plan, ground, cast)
-        checker = score.checker = Checker(_scene(world, lives.settings, cast), plan.rules)
+        checker = score.checker = Checker(_scene(ground, lives.settings, cast), plan.rules)
         checker.attend(cast.emulators)
         ground.hear, lives.on_end = checker.line, checker.life_ended
         score.chronicle.attend(cast.emulators)
@@ -163,14 +164,14 @@ def _lives(plan: Plan, ground: Ground, cast: Cast) -> Lives:
     return lives
 
 
-def _scene(world: SimulatedWorld, settings: Settings, cast: Cast) -> Scene:
+def _scene(ground: Ground, settings: Settings, cast: Cast) -> Scene:
     capabilities = {name: broker_plan(one.kind).capability for name, one in settings.brokers.items()}
     streams = {
         (name, there): order_stream(settings.brokers[name].kind, shown)
         for name, emulator in cast.emulators.items()
         for shown, there in zip(emulator.accounts, emulator.desk.exchange.accounts, strict=True)
     }
-    return Scene(world, settings, capabilities, streams, cast.secrets, STATE, STATE / "journal")
+    return Scene(ground.world, settings, capabilities, streams, cast.secrets, ground.reached, STATE, STATE / "journal")
 
 
 def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:

@@ -37,6 +37,7 @@ class Scene:
     capabilities  what each broker can do, by its configured name
     streams       the journal's stream of each account, by configured broker and the exchange's name of the account
     secrets       what must never be seen: credentials, and the tokens handed out so far
+    reached       the hosts that the daemons tried to reach
     journal       the folder of the journal on the world's disk; `state` is that of the daemon
     told          the rows of the journal so far, folded
     traded        the brokers' logs so far, folded
@@ -47,6 +48,7 @@ class Scene:
     capabilities: Mapping[str, Capability]
     streams: Mapping[tuple[str, str], str]
     secrets: Callable[[], Iterable[str]]
+    reached: Iterable[str]
     state: Path
     journal: Path
     told: Journalled = attrs.field(factory=Journalled)
