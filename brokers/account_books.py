@@ -30,7 +30,7 @@ from runtime.calls import Reply
 from runtime.errors import MailboxFull
 from runtime.reasons import is_normal
 
-OVERLAP_NS = 60 * SECOND_NS  # how far before what we know a question reaches, for clocks that differ
+OVERLAP_NS = 2 * 3600 * SECOND_NS  # how far before what we know a question reaches, for clocks that are wrong
 MAX_ROUNDS = 3  # of targeted questions in one go
 SNAPSHOT_FACTS = 20_000  # a start folds little more than so many
 

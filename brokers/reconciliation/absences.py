@@ -140,7 +140,7 @@ def _counted(draft: Draft, claim: Claim, misses: Misses, from_ns: int) -> Misses
 def _listed_ns(draft: Draft, claim: Claim) -> int | None:
     """When the lists that miss the order were asked for; None where they could not have shown it."""
     orders, fills = draft.truth.orders, draft.truth.fills
-    reach_ns = claim.sent_wall_ns - draft.books.policy.skew_ns
+    reach_ns = draft.books.sent_wall_ns(claim, draft.now) - draft.books.policy.skew_ns
     if orders is None or fills is None or not (orders.sound and fills.sound):
         return None
     if not (orders.reaches(reach_ns) and fills.reaches(reach_ns)):

@@ -177,6 +177,12 @@ class Books:
         """The last moment at which a request about the order can have left."""
         return max(claim.sent_ns, self.started_ns) if claim.survived else claim.sent_ns
 
+    def sent_wall_ns(self, claim: Claim, now: Now) -> int:
+        """When the order was sent first; a wall clock that was ahead then and was put right since does not count."""
+        if claim.survived:
+            return claim.sent_wall_ns
+        return min(claim.sent_wall_ns, now.wall_ns - (now.ns - claim.sent_ns))
+
     def of_session(self, session: str) -> tuple[Claim, ...]:
         """The open orders that a session may cancel; external ones are nobody's."""
         return tuple(claim for claim in self.claims.values() if claim.session == session and not claim.life.state.final)

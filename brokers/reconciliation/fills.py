@@ -83,7 +83,7 @@ def _claim_of(draft: Draft, fill: Fill) -> Claim | None:
     claim = draft.claims[key]
     order = claim.life.order
     ours = (order.symbol, order.side) == (fill.symbol, fill.side) or order.symbol in draft.truth.combos
-    in_time = fill.time_ns >= claim.sent_wall_ns - draft.books.policy.skew_ns
+    in_time = fill.time_ns >= draft.books.sent_wall_ns(claim, draft.now) - draft.books.policy.skew_ns
     return claim if ours and (in_time or claim.session is None) else None
 
 

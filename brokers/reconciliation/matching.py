@@ -107,7 +107,7 @@ def _same(draft: Draft, claim: Claim, told: Told) -> bool:
         return False
     if claim.life.state.final and not told.report.state.final and _made_after(draft, claim, told):
         return False
-    return claim.sketched or _made_in_time(draft, claim.sent_wall_ns, told)
+    return claim.sketched or _made_in_time(draft, draft.books.sent_wall_ns(claim, draft.now), told)
 
 
 def _made_after(draft: Draft, claim: Claim, told: Told) -> bool:
@@ -135,14 +135,22 @@ def _by_attributes(draft: Draft, ours: dict[str, list[Sight]], unowned: list[Sig
     """Gives a lone candidate to a lone order that is wanted; returns what is nobody's."""
     wanted = _wanted(draft, ours)
     candidates: dict[Attributes, list[Sight]] = defaultdict(list)
+    untimely: dict[Attributes, list[Sight]] = defaultdict(list)
     others = []
     for sight in unowned:
         attributes = attributes_of(sight.told.report.order)
         rivals = wanted.get(attributes, [])
         if any(_made_in_time(draft, rival.sent_wall_ns, sight.told) for rival in rivals):
             candidates[attributes].append(sight)
+        elif any(rival.claim is not None for rival in rivals):
+            untimely[attributes].append(sight)
         else:
             others.append(sight)
+    for attributes, sights in untimely.items():
+        if attributes in candidates:
+            others += sights
+        else:  # clocks differ by more than anybody thought: nothing proves that ours is not among them
+            _contest(draft, [rival.claim for rival in wanted[attributes] if rival.claim is not None], sights)
     for attributes, sights in candidates.items():
         rivals = wanted[attributes]
         doubtful = [rival.claim for rival in rivals if rival.claim is not None]
@@ -159,7 +167,9 @@ def _wanted(draft: Draft, ours: dict[str, list[Sight]]) -> dict[Attributes, list
     wanted: dict[Attributes, list[_Wanted]] = defaultdict(list)
     for claim in draft.claims.values():
         if unresolved(claim) and claim.key not in ours:
-            wanted[attributes_of(claim.life.order)].append(_Wanted(claim.key, claim.sent_wall_ns, claim))
+            wanted[attributes_of(claim.life.order)].append(
+                _Wanted(claim.key, draft.books.sent_wall_ns(claim, draft.now), claim)
+            )
     for key, watched in draft.fold.watched.items():
         if key not in ours:
             wanted[attributes_of(watched.order)].append(_Wanted(key, watched.sent_wall_ns, None))

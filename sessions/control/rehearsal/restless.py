@@ -43,6 +43,7 @@ class RestlessParameters:
     every_seconds: int = attrs.field(default=20, validator=gt(0))
     most_held: Decimal = attrs.field(default=Decimal(3), validator=gt(Decimal(0)))
     most_resting: int = attrs.field(default=4, validator=ge(1))
+    heeds_rung: bool = True  # or tries what it may not do, and has to be stopped
 
 
 @attrs.frozen
@@ -116,7 +117,7 @@ class Restless(Strategy[RestlessParameters, Count]):
         if abs(held) >= most:
             side = Side.SELL if held > 0 else Side.BUY
         adds = held * side.sign >= 0
-        if not view.rung.permits(Action.ADD_RISK if adds else Action.REDUCE_RISK):
+        if self.parameters.heeds_rung and not view.rung.permits(Action.ADD_RISK if adds else Action.REDUCE_RISK):
             return ()
         enter, tick = (buy if side is Side.BUY else sell), view.instrument(quote.symbol).tick
         size = Decimal(1 + dice.below(2)) if adds else min(Decimal(1 + dice.below(2)), abs(held))

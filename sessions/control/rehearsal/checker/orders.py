@@ -23,6 +23,8 @@ MOVES: Final[Mapping[str, frozenset[str]]] = {
 _OURS: Final = frozenset({"books.attempted", "order.cancel_requested", "order.replace_requested", "order.lost_touch"})
 _PROOF: Final = frozenset({"order.reconciled", "books.not_accepted", "books.never_sent", "books.late_acceptance"})
 _RESTATES: Final = frozenset({"order.corrected", "order.busted", "books.late_acceptance"})
+_UNANSWERED: Final = frozenset({"pending_new", "created", "unknown", "pending_cancel"})
+_DEATHS: Final = frozenset({"books.abandoned", "books.never_sent", "books.not_accepted", "order.rejected"})
 _UNSENT: Final = frozenset({"created", "rejected"})  # an intent that never left may end so
 
 
@@ -60,25 +62,41 @@ def _illegal(move: Move) -> str:
     way = f"from {before} to {after}"
     if before == "gone":
         return f"{way}, and it had been given up"
-    if before in ("none", after) or kind == "books.adopted":
+    if before == "none" or kind == "books.adopted":
         return ""
+    if kind in _OURS and (before in FINAL or (kind == "books.attempted" and before != "created")):
+        return f"{way}, which is not ours to do"
+    if before == after:
+        return ""
+    return _out_of_table(before, after, kind, way)
+
+
+def _out_of_table(before: str, after: str, kind: str, way: str) -> str:
     if kind == "books.abandoned":
-        return "" if before in ("pending_new", "created", "unknown", "pending_cancel") else f"{way}, and it had lived"
+        return "" if before in _UNANSWERED else f"{way}, and it had lived"
     if before == "unknown":
         return "" if kind in _PROOF else f"{way} without proof"
     if before in FINAL:
         return "" if kind in _RESTATES else f"{way}, and it had ended"
-    if kind in _PROOF:
-        return "" if after in FORWARD[before] | _UNSENT else f"{way}, which is backwards"
-    if after in (MOVES[before] if kind in _OURS else FORWARD[before]):
-        return ""
-    return f"{way}, which no table has"
+    table = MOVES if kind in _OURS else FORWARD
+    proved = kind in _PROOF and after in _UNSENT
+    return "" if proved or after in table[before] else f"{way}, which no table has"
 
 
 class NoOrderLost(Invariant):
-    """When all has settled every order that a broker took is in the journal, ours or a stranger's."""
+    """No order is held for dead that its broker has; in the end each that a broker took is known, a stranger's too."""
 
     name = "I03"
+
+    def row(self, row: Row) -> None:
+        """Looks whether the row holds a living order for dead."""
+        for move in self.scene.told.moves:
+            if move.kind in _DEATHS:
+                true = self.scene.traded.known_as(move.order.key)
+                if true is not None and not true.refused:
+                    self.broken(
+                        f"row {row.seq}, {move.kind}: {true.broker} has the order {move.order.key} as {true.key}"
+                    )
 
     def at_rest(self) -> None:
         """Looks for each order."""

@@ -1,15 +1,17 @@
-"""I09, I10, I11 and I18, by the runtime's own events in the log: what starts ends, nothing overflows, budgets hold."""
+"""I09, I10, I11 and I18: what starts ends; and by the runtime's events in the log nothing waits, overflows or loops."""
 
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+import trio
 
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
 from sessions.control.rehearsal.lives import Ended
 from sessions.control.rehearsal.storm.schedule import Strike
 
-ENDS: Final = frozenset({"stopped", "failed", "start_failed", "ignored"})
+MOST_RESTARTS: Final = 60  # of one child within a minute: no budget is that large
 STILL: Final = frozenset({"F27", "F38"})  # strikes in which the process stands still
 LONGEST: Final = 130.0  # seconds that one message may take: the longest deadline that a caller has, and a bit
 
@@ -31,30 +33,26 @@ class _Lines(Invariant):
         """One of the wanted events."""
 
 
-class NothingLeftRunning(_Lines):
-    """When a daemon ends in good order every actor that it ever started has ended before."""
+class NothingLeftRunning(Invariant):
+    """When a life of the daemon is over no task is left that was not there before the first one."""
 
     name = "I09"
-    wanted = ENDS | {"started"}
 
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
-        self._running: dict[tuple[str, int], None] = {}
-
-    def happened(self, event: str, path: str, instance: int, said: dict[str, Any]) -> None:
-        """Notes who runs."""
-        if event == "started":
-            self._running[path, instance] = None
-        else:
-            self._running.pop((path, instance), None)
+        self._before = _outside()
 
     def life_ended(self, ended: Ended) -> None:
-        """Looks who is left."""
-        if ended.code is not None:
-            left = [f"{path}#{instance}" for path, instance in self._running if path != "/"]
-            if left:
-                self.broken(f"the daemon ended and these were never said to have ended: {', '.join(left[:5])}")
-        self._running.clear()
+        """Looks who is left: what stands below the daemon's own nursery cannot be, what stands outside can."""
+        for name in _outside() - self._before:
+            self.broken(f"a task was left behind: {name}")
+
+
+def _outside() -> Counter[str]:
+    """The tasks beside the program's own, by their names."""
+    root = trio.lowlevel.current_root_task()
+    nurseries = [] if root is None else root.child_nurseries
+    return Counter(task.name for nursery in nurseries for task in nursery.child_tasks)
 
 
 class NoMessageForEver(_Lines):
@@ -99,6 +97,7 @@ class BudgetsHold(_Lines):
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self._gone: dict[str, int] = {}  # who gave up, and in which instance
+        self._restarts: dict[str, deque[float]] = {}
 
     def happened(self, event: str, path: str, instance: int, said: dict[str, Any]) -> None:
         """Follows who gave up."""
@@ -107,10 +106,19 @@ class BudgetsHold(_Lines):
             if self._gone.get(path) == instance:
                 self.broken(f"{path}#{instance} gave up twice")
             self._gone[path] = instance
-        elif event == "restarting" and above in self._gone:
-            self.broken(f"{path} is brought back, and {above}#{self._gone[above]} had given up")
+        elif event == "restarting":
+            self._restarted(path)
+            if above in self._gone:
+                self.broken(f"{path} is brought back, and {above}#{self._gone[above]} had given up")
         elif event == "started":
             self._gone.pop(path, None)
+
+    def _restarted(self, path: str) -> None:
+        times = self._restarts.setdefault(path, deque(maxlen=MOST_RESTARTS))
+        if len(times) == MOST_RESTARTS and self.now - times[0] < 60:
+            self.broken(f"{path} was brought back {MOST_RESTARTS} times within a minute, and nobody gave up")
+            times.clear()
+        times.append(self.now)
 
     def life_ended(self, ended: Ended) -> None:
         """The next life has its own tree."""

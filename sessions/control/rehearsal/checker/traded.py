@@ -33,6 +33,7 @@ class TrueOrder:
     sign: int
     quantity: Decimal
     ended: bool = False
+    refused: bool = False  # given back after it was taken
     ever: Decimal = ZERO  # executed, whether or not it was taken back later
     executions: dict[str, Execution] = attrs.field(factory=dict)
 
@@ -53,13 +54,14 @@ class Traded:
     def __init__(self) -> None:
         self.orders: dict[tuple[str, str], TrueOrder] = {}  # by broker and the broker's id
         self.positions: dict[tuple[str, str, str], Decimal] = {}
+        self._by_client: dict[str, TrueOrder] = {}
 
     def take(self, broker: str, entry: Entry) -> None:
         """Takes in the next entry."""
         facts = entry.facts
         match entry.kind:
             case log.ACCEPTED:
-                self.orders[broker, facts["key"]] = TrueOrder(
+                self.orders[broker, facts["key"]] = order = TrueOrder(
                     broker,
                     facts["account"],
                     facts["key"],
@@ -68,6 +70,8 @@ class Traded:
                     SIGNS[facts["side"]],
                     facts["quantity"],
                 )
+                if order.client is not None:
+                    self._by_client[order.client] = order
             case log.FILLED:
                 order = self.orders[broker, facts["key"]]
                 order.executions[facts["fill"]] = Execution(facts["quantity"], facts["price"], facts["fee"])
@@ -76,6 +80,10 @@ class Traded:
                 self._move(order, facts["quantity"])
             case log.BUSTED:
                 self._restate(self.orders[broker, facts["key"]], facts["fill"], facts["price"])
+            case log.REFUSED:
+                taken = self.orders.get((broker, facts["key"]))
+                if taken is not None:
+                    taken.ended = taken.refused = True
             case log.ENDED:
                 self.orders[broker, facts["key"]].ended = True
 
@@ -90,6 +98,10 @@ class Traded:
     def _move(self, order: TrueOrder, quantity: Decimal) -> None:
         where = (order.broker, order.account, order.symbol)
         self.positions[where] = self.positions.get(where, ZERO) + order.sign * quantity
+
+    def known_as(self, client: str) -> TrueOrder | None:
+        """The order that came under a key of ours."""
+        return self._by_client.get(client)
 
     def held(self, broker: str, account: str) -> dict[str, Decimal]:
         """The positions of an account that are not flat, by symbol."""
