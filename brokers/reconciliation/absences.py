@@ -12,7 +12,7 @@ from brokers.order_events import LostTouch, Reconciled
 from brokers.reconciliation.books import Claim, Misses
 from brokers.reconciliation.draft import Draft, unresolved
 from brokers.reconciliation.events import Ask, NeverSent, NotAccepted
-from brokers.reconciliation.matching import escalate
+from brokers.reconciliation.matching import CANNOT_TELL, escalate, look_alikes
 
 MAX_ASKS = 10  # in one cycle
 BEYOND_RETENTION = "the broker may have forgotten it by now"
@@ -77,7 +77,10 @@ def _unconfirmed(draft: Draft, claim: Claim, misses: Misses) -> Misses:
     misses = _counted(draft, claim, misses, from_ns)
     draft.due_ns.append(from_ns)
     if proves(misses, query=draft.orders.keys.query, listings=1):
-        if _remembered(draft, claim):
+        doubles = look_alikes(draft, claim)
+        if doubles:
+            escalate(draft, claim, CANNOT_TELL, doubles)
+        elif _remembered(draft, claim):
             draft.emit(NotAccepted(claim.key))
         elif not claim.escalated:
             escalate(draft, claim, BEYOND_RETENTION)

@@ -1,5 +1,6 @@
 """One cycle in the making: the books as they stand after the findings so far, and what is still to be said."""
 
+from collections import defaultdict
 from typing import Any
 
 import attrs
@@ -32,6 +33,7 @@ class Draft:
         self.due_ns: list[int] = []
         self.unsettled: set[str] = set()  # symbols whose positions cannot be judged yet
         self.contested: set[str] = set()  # unresolved orders that what is listed may or may not be
+        self.look_alikes: dict[str, list[str]] = defaultdict(list)  # by order in doubt: what its date alone rules out
         self.strangers: dict[str, Told] = {}  # listed orders that are not ours, by the broker's id
         self.held_back: list[Fill] = []
         self.agreed = truth.complete and not truth.quarantined and not books.backlog

@@ -135,22 +135,16 @@ def _by_attributes(draft: Draft, ours: dict[str, list[Sight]], unowned: list[Sig
     """Gives a lone candidate to a lone order that is wanted; returns what is nobody's."""
     wanted = _wanted(draft, ours)
     candidates: dict[Attributes, list[Sight]] = defaultdict(list)
-    untimely: dict[Attributes, list[Sight]] = defaultdict(list)
     others = []
     for sight in unowned:
         attributes = attributes_of(sight.told.report.order)
         rivals = wanted.get(attributes, [])
         if any(_made_in_time(draft, rival.sent_wall_ns, sight.told) for rival in rivals):
             candidates[attributes].append(sight)
-        elif any(rival.claim is not None for rival in rivals):
-            untimely[attributes].append(sight)
         else:
             others.append(sight)
-    for attributes, sights in untimely.items():
-        if attributes in candidates:
-            others += sights
-        else:  # clocks differ by more than anybody thought: nothing proves that ours is not among them
-            _contest(draft, [rival.claim for rival in wanted[attributes] if rival.claim is not None], sights)
+            for rival in rivals:
+                draft.look_alikes[rival.key].append(_name(sight))
     for attributes, sights in candidates.items():
         rivals = wanted[attributes]
         doubtful = [rival.claim for rival in rivals if rival.claim is not None]
@@ -177,10 +171,33 @@ def _wanted(draft: Draft, ours: dict[str, list[Sight]]) -> dict[Attributes, list
 
 
 def _contest(draft: Draft, rivals: list[Claim], sights: list[Sight]) -> None:
-    names = tuple(sorted(sight.told.broker_order_id or "without an id" for sight in sights))
+    names = tuple(sorted(map(_name, sights)))
     for claim in rivals:
         draft.contested.add(claim.key)
         escalate(draft, claim, CANNOT_TELL, names)
+
+
+def _name(sight: Sight) -> str:
+    return sight.told.broker_order_id or "without an id"
+
+
+def look_alikes(draft: Draft, claim: Claim) -> tuple[str, ...]:
+    """What nobody had seen before our order was sent, and looks like it though its date says that it was there.
+
+    Dates are as good as the clocks of both sides; as long as there is such an order nothing proves that ours is not it.
+    """
+    if not keyless(draft.orders.keys):
+        return ()
+    attributes = attributes_of(claim.life.order)
+    adopted = (
+        other.life.broker_order_ids[-1]
+        for other in draft.claims.values()
+        if other.session is None
+        and other.life.broker_order_ids
+        and other.sent_ns >= claim.sent_ns > 0
+        and attributes_of(other.life.order) == attributes
+    )
+    return tuple(sorted({*draft.look_alikes[claim.key], *adopted}))
 
 
 def escalate(draft: Draft, claim: Claim, why: str, candidates: tuple[str, ...] = ()) -> None:

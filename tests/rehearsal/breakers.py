@@ -92,7 +92,7 @@ def blind_resend(hear: Any) -> Any:
         hear(self, news)
         if type(news).__name__ == "LinkNews" and news.up:
             for entry in list(self.desk.open.values()):
-                if not entry.life.broker_order_ids and entry.session is not None:
+                if entry.life.uncertain and entry.session is not None:
                     self.spawn(self.connection.place, self.account, entry.life.order)
 
     return resend

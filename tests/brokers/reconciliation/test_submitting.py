@@ -14,6 +14,7 @@ from tests.brokers.reconciliation.play import (
     NAMED,
     NAMELESS,
     SECOND,
+    WALL,
     D,
     S,
     capability,
@@ -190,6 +191,23 @@ def test_o04_the_same_answer_twice_is_no_second_source() -> None:
     assert not stage.cycle().events
     assert not stage.cycle().events
     assert kinds(stage.cycle(5).events) == ["NotAccepted"]
+
+
+@pytest.mark.parametrize("state", [S.WORKING, S.CANCELED])
+def test_o04_what_its_date_alone_rules_out_is_shown_to_a_person_before_ours_is_held_for_dead(state: S) -> None:
+    stage = play(claim(lost(K1), sent_ns=99 * SECOND), can=NAMELESS)
+    double = nameless(told(K1, state, created=-60))
+    found = [kind for _ in range(4) for kind in kinds(stage.cycle(5, orders=[double]).events)]
+    assert "NotAccepted" not in found
+    assert "Escalated" in found
+    assert stage.state() is S.UNKNOWN
+
+
+def test_f21_an_order_is_dated_by_a_clock_that_was_put_right_since() -> None:
+    ahead = attrs.evolve(claim(lost(K1), sent_ns=99 * SECOND), sent_wall_ns=WALL + 3600 * SECOND)
+    stage = play(ahead, can=NAMELESS)
+    stage.cycle(orders=[nameless(told(K1, S.WORKING, created=99))])
+    assert of(stage.state(), stage.life().broker_order_ids) == (S.WORKING, ("41",))
 
 
 def test_o04_an_order_that_survived_a_crash_is_counted_from_the_start_of_the_process() -> None:
