@@ -4,6 +4,8 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import wraps
+from types import FunctionType
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -37,7 +39,12 @@ UNLIMITED: Final = 10**9
 
 def instead(where: Any, name: str, made: Callable[[Any], Any]) -> Broken:
     """Replaces an attribute by what is made of the one that is there."""
-    return lambda: patch.object(where, name, made(getattr(where, name)))
+
+    def broken() -> AbstractContextManager[Any]:
+        new, old = made(getattr(where, name)), getattr(where, name)
+        return patch.object(where, name, wraps(old)(new) if isinstance(old, FunctionType) else new)
+
+    return broken
 
 
 def value(where: Any, name: str, new: Any) -> Broken:

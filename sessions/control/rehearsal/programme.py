@@ -11,6 +11,7 @@ import attrs
 from brokers.market import MarketEvent
 from config.settings import Settings, Source, load
 from sessions.control.rehearsal.cast import HOSTS, usual_source
+from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.checker.checker import Rule
 from sessions.control.rehearsal.hooks import load_rules
 from sessions.control.rehearsal.recorded import check, recorded
@@ -20,7 +21,6 @@ from sessions.control.rehearsal.storm import Schedule, draw
 USUAL_SYMBOL: Final = "ES"
 EVERY_BROKER: Final = tuple(HOSTS)
 ALL: Final = "all"
-RULES: Final[tuple[Rule, ...]] = ()
 _loaded = lru_cache(load_rules)  # once a process: what a module keeps for itself would grow with each run
 
 

@@ -25,9 +25,8 @@ class Checker:
     def __init__(self, scene: Scene, rules: Iterable[Rule]) -> None:
         self.violations: list[Violation] = []
         self.scene = scene
-        self._found: list[tuple[str, str]] | None = None  # while it is asked whether all is at rest
         self._rows = NewRows(scene.world.disk, scene.journal)
-        invariants = [rule(scene, self._report) for rule in rules]
+        invariants = [rule(scene, self._broken) for rule in rules]
         self._entries = _who_hears(invariants, "entry")
         self._all_rows = _who_hears(invariants, "row")
         self._lines = _who_hears(invariants, "line")
@@ -74,22 +73,18 @@ class Checker:
             invariant.life_ended(ended)
 
     async def at_rest(self) -> None:
-        """Gives both sides a while to be at rest together, for trading goes on; what does not hold then is broken."""
+        """Gives both sides a while to agree at one moment, for trading goes on; what never does is broken."""
         with trio.move_on_after(REST_SECONDS):
-            while self._at_rest():  # noqa: ASYNC110 - what is compared lies on two sides and has no event
+            while self._apart():  # noqa: ASYNC110 - what is compared lies on two sides and has no event
                 await trio.sleep(LOOK_SECONDS)
-            return
-        for name, sentence in self._at_rest():
+        for name, sentence in self._apart():
             self._broken(name, sentence)
-
-    def _at_rest(self) -> list[tuple[str, str]]:
-        """What is not as it should be at rest."""
-        self.catch_up()
-        self._found = []
         for invariant in self._invariants:
             invariant.at_rest()
-        found, self._found = self._found, None
-        return found
+
+    def _apart(self) -> list[tuple[str, str]]:
+        self.catch_up()
+        return [(invariant.name, sentence) for invariant in self._invariants for sentence in invariant.apart()]
 
     def catch_up(self) -> None:
         """Tells the rows that are new."""
@@ -101,12 +96,6 @@ class Checker:
     def close(self) -> None:
         """Lets go of the journal."""
         self._rows.close()
-
-    def _report(self, name: str, sentence: str) -> None:
-        if self._found is None:
-            self._broken(name, sentence)
-        else:
-            self._found.append((name, sentence))
 
     def _broken(self, name: str, sentence: str) -> None:
         if len(self.violations) < MOST:

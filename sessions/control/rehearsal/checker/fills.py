@@ -1,6 +1,6 @@
 """I04, I05 and I06: each execution counts once, positions are their sum, and both sides agree in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
@@ -29,19 +29,19 @@ class EachFillOnce(Invariant):
         if true is not None and booked > true.ever:
             self.broken(f"{booked} is booked of {true.broker}'s order {broker_id}, which executed {true.ever}")
 
-    def at_rest(self) -> None:
+    def apart(self) -> Iterator[str]:
         """Looks at every order that executed anything."""
         scene = self.scene
         for true in scene.traded.orders.values():
             stream = scene.stream(true.broker, true.account)
             booked = scene.told.by_order.get((stream, true.key), ZERO) * true.sign
             if booked != true.filled:
-                self.broken(f"{booked} is booked of {true.broker}'s order {true.key}, {true.filled} counts there")
+                yield f"{booked} is booked of {true.broker}'s order {true.key}, {true.filled} counts there"
                 continue
             fills = [one for one in scene.told.fills.get(stream, {}).values() if one.broker_order_id == true.key]
             value = sum((one.signed * one.price for one in fills), ZERO) * true.sign
             if abs(value - true.value) > Decimal("1e-9") * abs(true.value):
-                self.broken(f"{true.broker}'s order {true.key} is booked at {value} in all, it cost {true.value}")
+                yield f"{true.broker}'s order {true.key} is booked at {value} in all, it cost {true.value}"
 
 
 class PositionsAreSums(Invariant):
@@ -49,15 +49,13 @@ class PositionsAreSums(Invariant):
 
     name = "I04"
 
-    def at_rest(self) -> None:
+    def apart(self) -> Iterator[str]:
         """Compares each account."""
         scene = self.scene
         for (broker, account), stream in scene.streams.items():
             ours, true = scene.told.held(stream), scene.traded.held(broker, account)
             if ours != true:
-                self.broken(
-                    f"{broker} {account}: the journal's fills come to {_shown(ours)}, the broker's {_shown(true)}"
-                )
+                yield f"{broker} {account}: the journal's fills come to {_shown(ours)}, the broker's {_shown(true)}"
 
 
 class BothSidesAgree(Invariant):
@@ -65,17 +63,17 @@ class BothSidesAgree(Invariant):
 
     name = "I06"
 
-    def at_rest(self) -> None:
+    def apart(self) -> Iterator[str]:
         """Compares each account."""
         scene = self.scene
         for (broker, account), stream in scene.streams.items():
             ours = {one.broker_ids[-1] if one.broker_ids else one.key for one in scene.told.open_orders(stream)}
             true = scene.traded.open_orders(broker, account)
             if ours != true:
-                self.broken(f"{broker} {account}: open in the journal are {sorted(ours)}, there {sorted(true)}")
+                yield f"{broker} {account}: open in the journal are {sorted(ours)}, there {sorted(true)}"
             for one in scene.told.open_orders(stream):
                 if one.uncertain and not one.escalated:
-                    self.broken(f"{broker} {account}: order {one.key} is still in doubt, and no person was asked")
+                    yield f"{broker} {account}: order {one.key} is still in doubt, and no person was asked"
 
 
 def _shown(held: dict[str, Decimal]) -> str:

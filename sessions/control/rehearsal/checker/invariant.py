@@ -95,6 +95,10 @@ class Invariant:
     def life_ended(self, ended: Ended) -> None:
         """A life of the daemon is over; the next one begins with what is on disk."""
 
+    def apart(self) -> Iterable[str]:
+        """What both sides do not agree on now; asked at rest, again and again until nothing is left or time is up."""
+        return ()
+
     def at_rest(self) -> None:
         """The faults are over and everything had its time to settle."""
 

@@ -1,6 +1,6 @@
 """I03 and I07: no order lost, and none that lives a life that there is not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sessions.control.rehearsal.checker.invariant import Invariant
@@ -98,13 +98,13 @@ class NoOrderLost(Invariant):
                         f"row {row.seq}, {move.kind}: {true.broker} has the order {move.order.key} as {true.key}"
                     )
 
-    def at_rest(self) -> None:
+    def apart(self) -> Iterator[str]:
         """Looks for each order."""
         scene = self.scene
         for order in scene.traded.orders.values():
             stream = scene.stream(order.broker, order.account)
             told = scene.told.by_broker_id.get((stream, order.key))
             if told is None:
-                self.broken(f"{order.broker} took the order {order.key}, of which the journal holds nothing")
+                yield f"{order.broker} took the order {order.key}, of which the journal holds nothing"
             elif order.client is not None and told.key != order.client:
-                self.broken(f"{order.broker}'s order {order.key} is {order.client}, the journal says {told.key}")
+                yield f"{order.broker}'s order {order.key} is {order.client}, the journal says {told.key}"
