@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.checker.invariant import Invariant
-from sessions.control.rehearsal.programme import RULES
 from sessions.control.rehearsal.storm import KINDS
 from sessions.control.rehearsal.storm.kinds import Kind
 
