@@ -23,7 +23,7 @@ from brokers.market import BarUnit
 from brokers.order_log import OrderLog
 from brokers.thinkorswim.audience import Audience
 from brokers.thinkorswim.auth import RULES, way
-from brokers.thinkorswim.events import Delayed, Evicted, Quarantined, Tell
+from brokers.thinkorswim.events import Activity, Delayed, Evicted, Quarantined, Tell
 from brokers.thinkorswim.feed import BARS, ThinkorswimFeed
 from brokers.thinkorswim.rest import Rest
 from brokers.thinkorswim.settings import BROKER, Qos, ThinkorswimSettings
@@ -150,6 +150,7 @@ PLAN: Final = BrokerPlan(BROKER, CAPABILITY, open_thinkorswim, ThinkorswimSettin
 __all__ = [
     "CAPABILITY",
     "PLAN",
+    "Activity",
     "Delayed",
     "Evicted",
     "Qos",

@@ -14,11 +14,12 @@ from msgspec import UNSET
 from brokers.figures import WHOLE, Figure, figure, plausible, size
 from brokers.instruments import EXACT, Kind
 from brokers.market import Bar, BarUnit, Interval, MarketEvent, Quote, Trade
-from brokers.thinkorswim.events import Delayed, Event, Quarantined
-from brokers.thinkorswim.rows import CandleRow, EquityRow, FutureRow, LevelRow, Row
+from brokers.thinkorswim.events import Activity, Delayed, Event, Quarantined
+from brokers.thinkorswim.fields import Service
+from brokers.thinkorswim.rows import ActivityRow, CandleRow, EquityRow, FutureRow, LevelRow, Row
 from brokers.thinkorswim.wire import Batch, Malformed, ReadBatch
 from brokers.thinkorswim.wire_rest import Candle
-from brokers.thinkorswim.wire_rows import carries_rows, decode_rows
+from brokers.thinkorswim.wire_rows import carries_rows, decode_rows, order_in
 
 MINUTE: Final = Interval(1, BarUnit.MINUTE)
 _MINUTE_NS: Final = MINUTE.nanoseconds
@@ -125,6 +126,7 @@ class Board:
         self._passes_delayed = delayed_data
         self._levels: dict[str, _Level] = {}
         self._told: list[Event] = []
+        self._activities = -1  # the number of the last activity of this connection
         self._events = self._strays = self._quarantined = self._repeated = 0
         self.fronts: dict[str, str] = {}  # the contract that is active now, by the name of its continuous future
 
@@ -140,6 +142,7 @@ class Board:
 
     def forget_prices(self) -> None:
         """The stream was interrupted: the next rows are whole again, and what was traded between is not known."""
+        self._activities = -1
         for level in self._levels.values():
             level.forget()
 
@@ -149,7 +152,9 @@ class Board:
         rows, bad = self._read(batch) if isinstance(batch, Batch) else (batch.content, ())
         for row in rows:
             level = self._levels.get(row.key)
-            if level is None:
+            if isinstance(row, ActivityRow):
+                self._heed_activity(row)
+            elif level is None:
                 self._strays += 1
             elif isinstance(row, _PRICE_ROWS):
                 self._take_prices(batch, level, row, events, now_ns)
@@ -224,6 +229,18 @@ class Board:
         if delayed and not level.delayed:
             self._told.append(Delayed(level.symbol))
         level.delayed = delayed
+
+    def _heed_activity(self, row: ActivityRow) -> None:
+        """Tells of each activity once; the first row of a subscription is none."""
+        if row.kind in ("", "SUBSCRIBED") or 0 <= row.seq <= self._activities:
+            return
+        self._activities = max(self._activities, row.seq)
+        try:
+            order_id = order_in(row.body or "{}")
+        except Malformed as error:
+            self._keep_out(Service.ACCT_ACTIVITY.value, row.key, row.kind, error.text, error.kind)
+            return
+        self._told.append(Activity(row.account[-4:], row.kind, order_id))
 
     # Bars.
 

@@ -54,5 +54,17 @@ class Evicted:
         )
 
 
-Event = Quarantined | Delayed | Evicted
+@attrs.frozen
+class Activity:
+    """Something happened to an order in an account of the login; this room places none, so by another hand."""
+
+    account: str  # its last four characters
+    kind: str  # in the broker's words, such as OrderFillCompleted
+    order_id: str
+
+    def __str__(self) -> str:
+        return f"account ..{self.account}: {self.kind} of order {self.order_id or 'unknown'}, by another hand than ours"
+
+
+Event = Quarantined | Delayed | Evicted | Activity
 Tell = Callable[[Event | GuardEvent | News], None]

@@ -50,7 +50,9 @@ ASKED: Final[Mapping[Service, tuple[str, ...]]] = {  # what a subscription asks 
     Service.LEVELONE_FUTURES: _LEVEL_ONE,
     Service.CHART_EQUITY: FIELDS[Service.CHART_EQUITY],
     Service.CHART_FUTURES: FIELDS[Service.CHART_FUTURES],
+    Service.ACCT_ACTIVITY: FIELDS[Service.ACCT_ACTIVITY],
 }
+ACTIVITY_KEY: Final = "Account Activity"  # any would do: it is only echoed
 
 
 def number(service: Service, name: str) -> int:

@@ -72,6 +72,16 @@ class EquityCandle(msgspec.Struct, rename=wire_names(Service.CHART_EQUITY), gc=F
     volume: Decimal
 
 
+class ActivityRow(msgspec.Struct, rename=wire_names(Service.ACCT_ACTIVITY), gc=False):
+    """Something that happened to an order of the login; `seq` counts from the beginning of the connection."""
+
+    key: str
+    account: str = ""
+    kind: str = ""
+    body: str | None = None
+    seq: int = -1
+
+
 LevelRow = FutureRow | EquityRow
 CandleRow = FutureCandle | EquityCandle
-Row = LevelRow | CandleRow
+Row = LevelRow | CandleRow | ActivityRow

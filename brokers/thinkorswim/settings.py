@@ -34,6 +34,7 @@ class ThinkorswimSettings:
     streamer       origin that the streamer's address, which the broker tells, must have
     qos            asked for after each login to the streamer; None leaves it to the broker
     delayed_data   whether data that the broker marks as delayed is passed on
+    activity       whether what happens to orders in the login's accounts, by whatever hand, is told to people
     lot_shares     how many shares one unit of a stock's displayed size stands for
     reply          how long the streamer may take to answer a command
     silence        how long it may say nothing at all; it beats about every ten seconds
@@ -46,6 +47,7 @@ class ThinkorswimSettings:
     streamer: str = "wss://streamer-api.schwab.com"
     qos: Qos | None = None
     delayed_data: bool = False
+    activity: bool = False
     lot_shares: int = attrs.field(default=100, validator=_positive)
     reply: float = attrs.field(default=10.0, validator=_positive)
     silence: float = attrs.field(default=45.0, validator=(_positive, attrs.validators.le(60)))

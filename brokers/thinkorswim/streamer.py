@@ -23,7 +23,7 @@ from brokers.thinkorswim.board import Board, BoardStatistics
 from brokers.thinkorswim.codes import Reaction
 from brokers.thinkorswim.conversation import Key, Wanted
 from brokers.thinkorswim.events import Event, Evicted, Quarantined, Tell
-from brokers.thinkorswim.fields import ASKED, Service, numbers
+from brokers.thinkorswim.fields import ACTIVITY_KEY, ASKED, Service, numbers
 from brokers.thinkorswim.line import Ears, Line, Parting
 from brokers.thinkorswim.rest import Rest
 from brokers.thinkorswim.settings import BROKER, ThinkorswimSettings
@@ -92,6 +92,8 @@ class StreamerParts:
             names.setdefault(service, set()).add(name)
             if service is Service.LEVELONE_FUTURES and wish[0] in self.roots:
                 extra.add(service)
+        if names and self.settings.activity:
+            names[Service.ACCT_ACTIVITY] = {ACTIVITY_KEY}
         return {
             service: Wanted(
                 frozenset(found), numbers(service, (*ASKED[service], *(("active_symbol",) if service in extra else ())))

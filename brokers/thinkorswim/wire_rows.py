@@ -7,7 +7,7 @@ import msgspec
 
 from brokers.figures import decoder
 from brokers.thinkorswim.fields import Service
-from brokers.thinkorswim.rows import EquityCandle, EquityRow, FutureCandle, FutureRow, Row
+from brokers.thinkorswim.rows import ActivityRow, EquityCandle, EquityRow, FutureCandle, FutureRow, Row
 from brokers.thinkorswim.wire import Malformed, decoded
 
 
@@ -20,11 +20,24 @@ _ROWS: Final[Mapping[str, type[Row]]] = {
     Service.LEVELONE_EQUITIES.value: EquityRow,
     Service.CHART_FUTURES.value: FutureCandle,
     Service.CHART_EQUITY.value: EquityCandle,
+    Service.ACCT_ACTIVITY.value: ActivityRow,
 }
 _WHOLE: Final = {service: decoder(list[row]) for service, row in _ROWS.items()}  # type: ignore[valid-type]  # a class from a table
 _ONE: Final = {service: decoder(row) for service, row in _ROWS.items()}
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _KEYS: Final = msgspec.json.Decoder(_Key)
+
+
+class _Body(msgspec.Struct):
+    order: str = msgspec.field(default="", name="SchwabOrderID")
+
+
+_BODIES: Final = msgspec.json.Decoder(_Body)
+
+
+def order_in(body: str) -> str:
+    """The order that an account's activity is about, empty where it does not say; raises Malformed."""
+    return decoded(_BODIES, body, "the JSON text of an order's event").order
 
 
 def carries_rows(service: str) -> bool:

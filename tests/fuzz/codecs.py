@@ -208,6 +208,10 @@ _LEVEL = (
     b'{"data":[{"service":"LEVELONE_FUTURES","timestamp":1767625200000,"command":"SUBS","content":'
     b'[{"key":"/ESH26","1":6900.25,"2":6900.5,"3":6900.25,"4":22,"5":31,"8":512345,"10":1767625199000}]}]}'
 )
+_ACTIVITY = (
+    b'{"data":[{"service":"ACCT_ACTIVITY","timestamp":1767625200000,"command":"SUBS","content":[{"seq":1,"key":'
+    b'"Account Activity","1":"12345678","2":"OrderCreated","3":"{\\"SchwabOrderID\\":\\"7\\"}"}]}]}'
+)
 _CANDLES = (
     b'{"candles":[{"open":1.5,"high":2,"low":1,"close":1.75,"volume":10,"datetime":1767625200000}],"symbol":"AMD"}'
 )
@@ -265,7 +269,9 @@ CODECS: Mapping[str, Codec] = {
         _TO,
         (b'{"id":1,"accountId":2,"contractId":3,"timestamp":"2026-01-05T15:01:00Z","action":"Buy"}',),
     ),
-    "thinkorswim-frames": Codec(_thinkorswim_frames, _SW, (_LEVEL, b'{"notify":[{"heartbeat":"1764599410000"}]}')),
+    "thinkorswim-frames": Codec(
+        _thinkorswim_frames, _SW, (_LEVEL, _ACTIVITY, b'{"notify":[{"heartbeat":"1764599410000"}]}')
+    ),
     "thinkorswim-history": Codec(thinkorswim_rest.decode_history, _SW, (_CANDLES,)),
     "thinkorswim-preferences": Codec(
         thinkorswim_rest.decode_preferences, (*_SW, BrokerError), (b'{"streamerInfo":[]}',)

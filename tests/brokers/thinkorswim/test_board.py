@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brokers.instruments import Kind
 from brokers.market import Bar, MarketEvent, Quote, Trade
-from brokers.thinkorswim import Delayed, Quarantined
+from brokers.thinkorswim import Activity, Delayed, Quarantined
 from brokers.thinkorswim.board import Board
 from brokers.thinkorswim.wire import Batch
 
@@ -121,6 +121,27 @@ def test_F39_what_cannot_be_is_kept_out_and_counts_as_not_known(key: str, fields
             assert size >= 0
     assert kept_out(board) == [field]
     assert say(board, key, f1=100, f2=101, f4=1, f5=1)
+
+
+def activity(board: Board, seq: int, kind: str, body: Any) -> None:
+    say(board, "Account Activity", "ACCT_ACTIVITY", seq=seq, f1="12345678", f2=kind, f3=body)
+
+
+def test_account_activity_is_told_once_with_its_order_and_without_the_account_s_whole_number() -> None:
+    board = a_board()
+    activity(board, 0, "SUBSCRIBED", None)
+    for _ in range(2):
+        activity(board, 1, "OrderCreated", '{"SchwabOrderID":"1002345678901","AccountNumber":"12345678"}')
+    activity(board, 2, "OrderFillCompleted", "{}")
+    assert board.told() == [
+        Activity("5678", "OrderCreated", "1002345678901"),
+        Activity("5678", "OrderFillCompleted", ""),
+    ]
+    board.forget_prices()
+    activity(board, 1, "CancelAccepted", '{"SchwabOrderID":"7"}')
+    activity(board, 2, "ERROR", "EXPIRED_KEY")
+    assert [type(one) for one in board.told()] == [Activity, Quarantined]
+    assert board.statistics().strays == 0
 
 
 def test_a_row_that_cannot_be_read_may_have_changed_anything() -> None:

@@ -1,5 +1,6 @@
 """The room against the emulated broker, which others wrote from the same notes: login, stream, faults, questions."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,14 +13,19 @@ from brokers.broker import Broker
 from brokers.emulation import Emulator
 from brokers.gateway import FeedGateway, LinkNews
 from brokers.market import Bar, Interval, MarketEvent, Quote, Trade
-from brokers.thinkorswim import Evicted, Quarantined, ThinkorswimSettings, open_thinkorswim
+from brokers.thinkorswim import Activity, Evicted, Quarantined, ThinkorswimSettings, open_thinkorswim
 from brokers.thinkorswim.emulator import Manners, emulate
 from brokers.tokens.credentials import Credential
 from brokers.tokens.token_set import Kept, TokenSet, with_kept
 from brokers.tokens.token_store import TokenStore
 from runtime import Name, open_runtime
 from runtime.simulation import SimulatedWorld, simulate
+from runtime.wire.http import HttpClient
+from runtime.wire.http_messages import HttpRequest
+from runtime.wire.origins import AllowList
+from runtime.wire.redaction import Redactor
 from runtime.wire.secret import Secret
+from tests.brokers.thinkorswim.emulator.kit import order
 from tests.brokers.tokens.kit import MemoryShelf
 
 T = TypeVar("T")
@@ -112,6 +118,41 @@ def test_login_stream_and_history_against_the_emulated_broker() -> None:
         assert [one for one in here.told if isinstance(one, Quarantined)] == []
 
     played(play)
+
+
+async def order_by_hand(here: Scene) -> None:
+    """Somebody sells a stock in another program of the broker."""
+    token = await here.store.call(TokenStore.token)
+    client = HttpClient(here.world.network, AllowList(here.emulator.http), Redactor())
+    root, said = f"{here.emulator.http}/trader/v1/accounts", {"Authorization": f"Bearer {token.access.reveal()}"}
+    (account, *_) = json.loads((await client.send(HttpRequest("GET", f"{root}/accountNumbers", said))).body)
+    body = json.dumps(order("BUY", 1)).encode()
+    said |= {"Content-Type": "application/json"}
+    placed = await client.send(HttpRequest("POST", f"{root}/{account['hashValue']}/orders", said, body))
+    assert placed.status == 201
+    await client.aclose()
+
+
+def test_account_activity_is_told_where_it_is_asked_for() -> None:
+    async def play(here: Scene) -> None:
+        await here.feed.subscribe(AAPL)
+        await trio.sleep(2)
+        await order_by_hand(here)
+        await trio.sleep(10)
+        heard = [one for one in here.told if isinstance(one, Activity)]
+        if not wanted:
+            assert heard == []
+            return
+        kinds = [one.kind for one in heard]
+        assert kinds[:2] == ["OrderCreated", "OrderAccepted"]
+        assert "OrderFillCompleted" in kinds
+        assert len({one.order_id for one in heard}) == 1
+        assert {one.account for one in heard} == {here.emulator.accounts[0][-4:]}
+        assert [one for one in here.told if isinstance(one, Quarantined)] == []
+        assert here.links == [True]
+
+    for wanted in (True, False):
+        played(play, activity=wanted)
 
 
 def test_every_manner_of_the_streamer_will_do() -> None:
