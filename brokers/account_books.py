@@ -21,7 +21,7 @@ from brokers.inquiry import Inquiry
 from brokers.instruments import Instrument
 from brokers.ledger import AccountTerms
 from brokers.lifecycle import LifecycleError
-from brokers.model import Fill, OrderReport, Position
+from brokers.model import Fill, OrderReport, OrderState, Position
 from brokers.order_events import Filled
 from brokers.order_log import CashMoved, MemoryLog, OrderLog
 from brokers.symbols import SymbolError
@@ -32,6 +32,7 @@ from runtime.reasons import is_normal
 
 OVERLAP_NS = 2 * 3600 * SECOND_NS  # how far before what we know a question reaches, for clocks that are wrong
 MAX_ROUNDS = 3  # of targeted questions in one go
+_AT_REST = frozenset({OrderState.HELD, OrderState.WORKING, OrderState.PARTIALLY_FILLED, OrderState.SUSPENDED})
 SNAPSHOT_FACTS = 20_000  # a start folds little more than so many
 
 
@@ -109,6 +110,7 @@ class AccountBooks(Actor):
         self._again = False
         self._rounds = 0
         self._asks: tuple[found.Ask, ...] = ()
+        self._fresh_until_ns = 0  # until when a session may begin with what was reconciled last
         self._read_wall_ns = 0  # up to when fills and orders are known to be complete
         self._waiting: list[Reply] = []
         self._leave: Callable[[], None] | None = None
@@ -153,13 +155,23 @@ class AccountBooks(Actor):
     # Sessions.
 
     def enlist(self, session: str | None) -> AccountDesk:
-        """The desk for a session's account manager, once a whole reconciliation has been made for it."""
+        """The desk for a session's account manager, once a whole reconciliation has been made for it.
+
+        The last one does while the next is not due and nothing is on its way: so a session that crashes again and again
+        costs no requests, and the others keep their share of what the broker allows.
+        """
         self.sessions[session] = None
+        if self._is_fresh():
+            return self.desk
         reply = self.defer()
         self._waiting.append(reply)
         self.look()
         later: AccountDesk = reply.later
         return later
+
+    def _is_fresh(self) -> bool:
+        known = self.agreement.agreed and self.link_up and self.world.clock.monotonic_ns() < self._fresh_until_ns
+        return known and all(entry.life.state in _AT_REST for entry in self.desk.open.values())
 
     def dismiss(self, session: str | None) -> None:
         """A session has ended; its orders and its share stay in the books."""
@@ -187,6 +199,7 @@ class AccountBooks(Actor):
                     self._publish(session, news)
             case LinkNews():
                 self.link_up = news.up
+                self._fresh_until_ns = 0
                 for session in self.sessions:
                     self._publish(session, news)
                 if news.up:
@@ -248,6 +261,7 @@ class AccountBooks(Actor):
         self._forget_watched(now.ns)
         if truth.complete:
             self._starting = False
+            self._fresh_until_ns = now.ns + self.policy.poll_ns
         self._agree(result)
         if truth.complete and not (result.asks and self._rounds < MAX_ROUNDS):
             self._answer_waiting()

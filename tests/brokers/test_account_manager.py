@@ -640,6 +640,19 @@ def test_an_order_whose_venue_dies_with_it_in_hand_is_in_doubt() -> None:
     at_the_desk(play, attrs.evolve(CALM, rules=rules))
 
 
+def test_f32_a_session_that_comes_back_again_and_again_asks_the_broker_no_more_than_one_that_stays() -> None:
+    async def play(desk: Desk) -> None:
+        await trio.sleep(6)
+        before = (await desk.books.call(AccountBooks.statistics)).cycles
+        for _ in range(3):
+            desk.account.resolve().kill("for the test")  # type: ignore[union-attr]  # it is there
+            await trio.sleep(0.5)
+            assert await desk.account.call(AccountManager.orders) == ()
+        assert (await desk.books.call(AccountBooks.statistics)).cycles - before <= 1
+
+    at_the_desk(play)
+
+
 def test_c7_a_position_that_was_there_before_us_is_taken_into_the_books_at_the_first_look() -> None:
     async def play(desk: Desk) -> None:
         await desk.submit(desk.order(Side.BUY, 3))
