@@ -107,7 +107,10 @@ def head_of(connection: sqlite3.Connection, start: Head) -> Head:
 
 def segment_start(connection: sqlite3.Connection) -> Head:
     """The head of the file before this one."""
-    return Head(*connection.execute("SELECT after_seq, after_hash FROM segment").fetchone())
+    row = connection.execute("SELECT after_seq, after_hash FROM segment").fetchone()
+    if row is None:
+        raise sqlite3.OperationalError("the file is just being made: it does not say yet what it follows")
+    return Head(*row)
 
 
 def guarded(database: str, busy_seconds: float, work: Callable[[], Any]) -> Any:

@@ -1,5 +1,6 @@
 """The blocking store on a real disk: what it insists on when it opens, and what it refuses."""
 
+import contextlib
 import re
 import shutil
 import sqlite3
@@ -26,6 +27,7 @@ from sessions.journal.errors import (
     NotDurable,
 )
 from sessions.journal.reader import Reader
+from sessions.journal.schema import migrate
 from sessions.journal.store import CHECKPOINT_PAGES, Store
 from tests.sessions.journal.desk import (
     CHAIN,
@@ -104,6 +106,15 @@ def test_d02_a_reader_can_neither_write_nor_checkpoint(tmp_path: Path) -> None:
         reader.execute("INSERT INTO owners VALUES (9, 9)")
     reader.close()
     store.close()
+
+
+def test_a_reader_of_a_journal_that_is_just_being_made_learns_that_in_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir(mode=0o700)
+    database = str(tmp_path / "journal" / "entries.db")
+    with contextlib.closing(open_writer(database, 0.0)) as db:
+        migrate(db, database, lambda _: None)
+        with pytest.raises(JournalFailed, match="being made"):
+            Reader(database)
 
 
 def test_d03_an_old_sqlite_is_told_of_once_and_a_repaired_one_is_not() -> None:
