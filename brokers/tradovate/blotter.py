@@ -90,29 +90,32 @@ class _Entry:
     def as_told(self, row: FillRow, ordered: Decimal) -> FillRow | None:
         """The execution under the id it was told by; None for one that seems told already, until it is counted too."""
         told_id = self.told_ids.get(row.id)
-        if told_id is None and row.id not in self.fills:
-            twin = self._twin_of(row, ordered)
-            if twin is not None and row.active:
+        if told_id is None and row.id not in self.fills and self._repeats(row, ordered):
+            same = next((told for told in self.fills.values() if _same(told, row)), None)
+            alike = [told for told in self.fills.values() if _alike(told, row)] if same is None else []
+            if len(alike) == 1 and alike[0].id not in self.told_ids.values():
+                told_id = self.told_ids[row.id] = alike[0].id  # corrected before this id of it was told
+            elif row.active and (same or alike):
                 self.twins[row.id] = row
                 return None
-            told_id = None if twin is None else twin.id
+            else:
+                told_id = None if same is None else same.id
         return row if told_id is None else msgspec.structs.replace(row, id=told_id)
 
-    def _twin_of(self, row: FillRow, ordered: Decimal) -> FillRow | None:
-        """The told execution, void by now or not, that a new row repeats; None where both may have happened."""
+    def _repeats(self, row: FillRow, ordered: Decimal) -> bool:
+        """Whether a new row must be of an execution that was told, void by now or not: it is beyond what is counted."""
         most = ordered if self.counted is None else self.counted
-        if sum((told.qty for told in self.fills.values()), row.qty) <= most:
-            return None
-        return next((told for told in self.fills.values() if _same(told, row)), None)
+        return sum((told.qty for told in self.fills.values()), row.qty) > most
 
     def pair(self, row: FillRow, listed: AbstractSet[int]) -> None:
         """Learns the other id of an execution that was told, where the whole list shows it under that alone."""
         if row.id in self.fills or row.id in self.told_ids:
             return
-        free = self.fills.keys() - listed - set(self.told_ids.values())
-        told_id = next((one for one in sorted(free) if _same(self.fills[one], row)), None)
-        if told_id is not None:
-            self.told_ids[row.id] = told_id
+        free = [self.fills[one] for one in sorted(self.fills.keys() - listed - set(self.told_ids.values()))]
+        same = (told for told in free if _same(told, row))
+        found = next(same, None) or next((told for told in free if _alike(told, row)), None)
+        if found is not None:
+            self.told_ids[row.id] = found.id
 
 
 class Blotter:
@@ -384,6 +387,11 @@ class Blotter:
 
 def _same(told: FillRow, row: FillRow) -> bool:
     return msgspec.structs.replace(row, id=told.id, active=told.active) == told
+
+
+def _alike(told: FillRow, row: FillRow) -> bool:
+    """Whether it may be the same execution after a correction, which changes its price and its time."""
+    return _same(told, msgspec.structs.replace(row, price=told.price, timestamp=told.timestamp))
 
 
 def _failed_command(command: CommandRow, status: str) -> CommandRow:

@@ -284,6 +284,25 @@ def test_f18_a_bust_leaves_no_room_for_the_second_id_of_what_was_void() -> None:
     assert told(made, trade(12, 1)) == []
 
 
+def test_f14_f18_a_correction_under_the_second_id_is_of_the_execution_that_was_told() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]))
+    (corrected,) = told(made, ("fill", OTHER | {"price": 6890.5}))
+    assert isinstance(corrected, Corrected)
+    assert (corrected.execution_id, corrected.fill.id) == ("9", "9")
+    assert told(made, ("fill", OTHER | {"price": 6890.5})) == []
+    (late,) = told(made, trade(12, 2), ("fill", OTHER | {"id": 910, "price": 6890.5}))
+    assert isinstance(late, Filled), "the exchange counts another one"
+
+
+def test_f14_f18_an_execution_that_is_listed_under_its_other_id_corrected_by_now_keeps_the_id_it_was_told_under() -> None:
+    made = working()
+    told(made, trade(10, 1), ("fill", FILLS[0]))
+    corrected = row("fill", OTHER | {"price": 6890.5})
+    told_ids: Any = made.told_ids
+    assert told_ids([corrected]) == {909: 9}
+
+
 def test_f14_a_listed_execution_keeps_the_id_it_was_told_under() -> None:
     made = working()
     told(made, trade(10, 1), ("fill", FILLS[0]), ("fill", FILLS[1]))
