@@ -20,6 +20,7 @@ from brokers.guards.limits import Rolling
 from brokers.instruments import Kind
 from brokers.listing import BrokerPlan
 from brokers.market import BarUnit
+from brokers.opening import HttpClients
 from brokers.order_log import OrderLog
 from brokers.thinkorswim.audience import Audience
 from brokers.thinkorswim.auth import RULES, way
@@ -32,7 +33,7 @@ from brokers.thinkorswim.symbols import thinkorswim_symbols
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore, TokenStoreParts
-from runtime import Actor, Child, Reason, Runtime, Strategy, Supervisor
+from runtime import Child, Runtime, Strategy, Supervisor
 from runtime.registry import Keys, Registry
 from runtime.wire.capture import Recorder
 from runtime.wire.http import HttpClient
@@ -55,17 +56,6 @@ CAPABILITY: Final = Capability(
     orders=None,
     limits=(RateLimit(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS, Scope.LOGIN),),
 )
-
-
-class _Http(Actor):
-    """Closes the HTTP client when the connection ends."""
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-    async def on_stop(self, reason: Reason) -> None:
-        """Lets go of its connections."""
-        await self._client.aclose()
 
 
 async def open_thinkorswim(
@@ -123,7 +113,7 @@ async def open_thinkorswim(
         recorder=recorder,
         tls=tls,
     )
-    children: list[Child[Any]] = [Child("http", lambda: _Http(client)), store.child(), streamer.child()]
+    children: list[Child[Any]] = [Child("http", lambda: HttpClients(client)), store.child(), streamer.child()]
     tree = Supervisor(children, strategy=Strategy.REST_FOR_ONE, max_restarts=10, within=10)
     await runtime.start(tree, f"{name}-connection")
     return Broker(

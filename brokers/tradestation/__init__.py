@@ -29,6 +29,7 @@ from brokers.listing import BrokerPlan
 from brokers.market import MarketStatus
 from brokers.model import GroupKind, OrderType, TimeInForce
 from brokers.news_hub import Quarantined
+from brokers.opening import open_books, open_login
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradestation.answers import SIGNS
@@ -38,10 +39,9 @@ from brokers.tradestation.order_lists import SHARED_NS
 from brokers.tradestation.settings import BROKER, QUOTAS, TradeStationSettings
 from brokers.tradestation.streams import OrderStream, PositionStream, QuoteStream
 from brokers.tradestation.wire_market import BAR_UNITS
-from runtime import Actor, Backoff, Child, Reason, Runtime, Strategy, Supervisor
+from runtime import Backoff, Child, Runtime, Supervisor
 from runtime.registry import Registry
 from runtime.wire.capture import Recorder
-from runtime.wire.http import HttpClient
 from runtime.wire.redaction import Redactor
 
 _KINDS: Final = frozenset({Kind.FUTURE, Kind.STOCK})
@@ -74,18 +74,6 @@ CAPABILITY: Final = Capability(
 )
 
 
-class Wire(Actor):
-    """Holds the HTTP clients of a login, and closes them when the connection ends."""
-
-    def __init__(self, clients: tuple[HttpClient, ...]) -> None:
-        self.clients = clients
-
-    async def on_stop(self, reason: Reason) -> None:
-        """Closes them; what is under way ends as a failure."""
-        for client in self.clients:
-            await client.aclose()
-
-
 async def open_tradestation(
     runtime: Runtime,
     settings: TradeStationSettings | None = None,
@@ -108,13 +96,7 @@ async def open_tradestation(
     house = House.of(runtime, settings, catalogue, tell, redactor or Redactor(), recorder)
     store = house.token_store(shelf, streams, tell)
     name = f"{BROKER}-{settings.login}-{settings.environment.value}"
-    wire = Child("wire", lambda: Wire(house.clients))
-    base = await runtime.start(Supervisor([wire, store], strategy=Strategy.REST_FOR_ONE), f"{name}-login")
-    try:
-        accounts = tuple(await house.orders.accounts())
-    except BaseException:
-        await base.stop()
-        raise
+    accounts = await open_login(runtime, name, house.clients, store, house.orders)
     house.lists.accounts = accounts
     parts = house.parts(accounts)
     children: list[Child[Any]] = [
@@ -132,8 +114,7 @@ async def open_tradestation(
         orders=house.orders,
         feed=house.feed,
     )
-    books = [broker.account_books(account, log=logs(account)) for account in accounts]
-    await runtime.start(Supervisor(books, max_restarts=10, within=60), f"{name}-books")
+    await open_books(runtime, name, broker, accounts, logs)
     return broker
 
 

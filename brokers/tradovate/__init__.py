@@ -32,6 +32,7 @@ from brokers.listing import BrokerPlan
 from brokers.market import MarketStatus
 from brokers.model import GroupKind, OrderType, TimeInForce
 from brokers.news_hub import Quarantined
+from brokers.opening import open_books, open_login
 from brokers.order_log import MemoryLog, OrderLog
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tradovate.answers import SIGNS
@@ -42,10 +43,9 @@ from brokers.tradovate.order_lists import SHARED_NS
 from brokers.tradovate.settings import BROKER, REQUESTS, TradovateSettings
 from brokers.tradovate.user_stream import UserStream
 from brokers.tradovate.wire_market import BAR_UNITS
-from runtime import Actor, Backoff, Child, Reason, Runtime, Strategy, Supervisor
+from runtime import Backoff, Child, Runtime, Supervisor
 from runtime.registry import Registry
 from runtime.wire.capture import Recorder
-from runtime.wire.http import HttpClient
 from runtime.wire.redaction import Redactor
 
 _KINDS: Final = frozenset({Kind.FUTURE})
@@ -77,18 +77,6 @@ CAPABILITY: Final = Capability(
 )
 
 
-class Wire(Actor):
-    """Holds the HTTP clients of a login, and closes them when the connection ends."""
-
-    def __init__(self, clients: tuple[HttpClient, ...]) -> None:
-        self.clients = clients
-
-    async def on_stop(self, reason: Reason) -> None:
-        """Closes them; what is under way ends as a failure."""
-        for client in self.clients:
-            await client.aclose()
-
-
 async def open_tradovate(
     runtime: Runtime,
     settings: TradovateSettings | None = None,
@@ -111,13 +99,7 @@ async def open_tradovate(
     house = House.of(runtime, settings, catalogue, streams, tell, redactor or Redactor(), recorder)
     store = house.token_store(shelf, tell)
     name = f"{BROKER}-{settings.login}-{settings.environment.value}"
-    wire = Child("wire", lambda: Wire(house.clients))
-    base = await runtime.start(Supervisor([wire, store], strategy=Strategy.REST_FOR_ONE), f"{name}-login")
-    try:
-        accounts = tuple(await house.orders.accounts())
-    except BaseException:
-        await base.stop()
-        raise
+    accounts = await open_login(runtime, name, house.clients, store, house.orders)
     await runtime.start(Supervisor(_sockets(house), max_restarts=10, within=60), f"{name}-sockets")
     broker = Broker(
         capability=_capability(settings),
@@ -127,8 +109,7 @@ async def open_tradovate(
         orders=house.orders,
         feed=house.feed if settings.market_data else None,
     )
-    books = [broker.account_books(account, log=logs(account)) for account in accounts]
-    await runtime.start(Supervisor(books, max_restarts=10, within=60), f"{name}-books")
+    await open_books(runtime, name, broker, accounts, logs)
     return broker
 
 
