@@ -239,8 +239,10 @@ class AccountBooks(Actor):
     def _forgotten(self, report: OrderReport) -> bool:
         """Whether an order was finished in our books so long ago that they forgot it."""
         closed = self.desk.closed
+        if not report.state.final or report.order.key in self.desk.entries:
+            return False
         names = (report.order.key, *report.broker_order_ids)
-        return report.state.final and any(closed.get(name) is not None for name in names)
+        return any(closed.get(name) is not None for name in names)
 
     def _since_wall_ns(self) -> int:
         """From when on the lists must be complete: the oldest order in doubt, and what we read last."""

@@ -85,6 +85,8 @@ class AccountManager(Actor):
         self.books: Name[AccountBooks]
         self._books: Ref[AccountBooks]  # those that it began with, and ends with
         self.desk: AccountDesk
+        orders = connection.capability.orders
+        self._keyless = orders is not None and keyless(orders.keys)
         self.quotes: dict[str, Quote] = {}
         self._unanswered: dict[Flight, tuple[int, Reply]] = {}  # and since when, of orders that no task waits for
         self.requests = 0
@@ -436,9 +438,9 @@ class AccountManager(Actor):
     def _need_clear_sight(self, members: tuple[Order, ...]) -> None:
         """Refuses an order that could not be told apart from one in doubt."""
         orders = self.connection.capability.orders
-        if orders is None or not (self.desk.doubted or keyless(orders.keys)):
+        if orders is None or not (self.desk.doubted or self._keyless):
             return
-        rivals = self.desk.open if keyless(orders.keys) else self.desk.doubted
+        rivals = self.desk.open if self._keyless else self.desk.doubted
         claims = [entry.claim() for entry in rivals.values()]
         for member in members:
             refusal = may_submit(member, claims, orders.keys, self.desk.policy)

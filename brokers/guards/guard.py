@@ -222,7 +222,7 @@ class Admission:
         self._account = account
         self._breaker = None if priority is Priority.KILL else guard.breakers[operation.kind]
         self._permit: int | None = None
-        self._pool = guard.pool(operation.pool)
+        self._pool = guard.pools.get(operation.pool) or guard.pool(operation.pool)
         self.sent_ns = 0
         self._settled = False
         self._told = False  # the answer named what to leave alone, so no more than that is

@@ -182,7 +182,7 @@ class Desk:
             self._tell_of_fill(working, working.tie, quantity)
         if working.open and working.hold is None and working.in_force <= 0:
             self._shelve(working)
-        if before and before * after <= 0:
+        if before and before * after <= 0 and self.registry.has_open(account):
             self.drop_idle_reducers(account, order.symbol)
 
     def replace(self, working: Working, order: Order, *, kept_place: bool) -> None:

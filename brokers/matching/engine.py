@@ -191,6 +191,10 @@ class MatchingEngine:
         """An account's open orders, the oldest first."""
         return tuple([working.report() for working in self._desk.registry.open_of(account)])
 
+    def has_open(self, account: str) -> bool:
+        """Whether an account has any open order."""
+        return self._desk.registry.has_open(account)
+
     def order(self, account: str, key: str, *, order_id: str | None = None) -> OrderReport | None:
         """One order, open or finished; None when it is not known, or no longer remembered."""
         working = self._desk.registry.find(account, key, order_id)

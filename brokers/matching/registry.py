@@ -62,6 +62,10 @@ class Registry:
         orders = self._open.get(account)
         return list(orders.values()) if orders else []
 
+    def has_open(self, account: str) -> bool:
+        """Whether an account has any."""
+        return bool(self._open.get(account))
+
     def all_open(self) -> Iterator[Working]:
         """The open orders of every account."""
         for orders in list(self._open.values()):

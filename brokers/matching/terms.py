@@ -14,13 +14,16 @@ _RESTING_TIMES = frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD})
 
 def check_order(order: Order, instrument: Instrument, now: int) -> Refusal | None:
     """The first thing that is wrong with an order's terms; None when nothing is."""
+    plain = order.type is OrderType.MARKET and order.limit_price is None and order.stop_price is None
+    trails = order.type is OrderType.TRAILING_STOP or not (order.trail_offset is order.trail_percent is None)
+    lapses = order.time_in_force is TimeInForce.GTD or order.expires_ns is not None
     return (
         _quantity_fault(order, instrument)
-        or _price_fault(order, instrument)
-        or _trail_fault(order)
-        or _time_fault(order, now)
-        or _post_only_fault(order)
-        or _notional_fault(order, instrument)
+        or (None if plain else _price_fault(order, instrument))
+        or (_trail_fault(order) if trails else None)
+        or (_time_fault(order, now) if lapses else None)
+        or (_post_only_fault(order) if order.post_only else None)
+        or (_notional_fault(order, instrument) if instrument.min_notional is not None else None)
     )
 
 
@@ -61,8 +64,6 @@ def _quantity_fault(order: Order, instrument: Instrument) -> Refusal | None:
 
 
 def _price_fault(order: Order, instrument: Instrument) -> Refusal | None:
-    if order.type is OrderType.MARKET and order.limit_price is None and order.stop_price is None:
-        return None
     fault = _one_price(order, instrument, "limit", order.limit_price, order.type in _WITH_LIMIT)
     trailing = order.type is OrderType.TRAILING_STOP
     if fault is not None or (trailing and order.stop_price is None):
@@ -86,8 +87,6 @@ def _one_price(order: Order, instrument: Instrument, name: str, price: Decimal |
 
 
 def _trail_fault(order: Order) -> Refusal | None:
-    if order.type is not OrderType.TRAILING_STOP and order.trail_offset is None and order.trail_percent is None:
-        return None
     distances = [d for d in (order.trail_offset, order.trail_percent) if d is not None]
     wanted = 1 if order.type is OrderType.TRAILING_STOP else 0
     given = len(distances)

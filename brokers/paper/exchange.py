@@ -347,14 +347,13 @@ class PaperExchange:
 
     def _waiting(self, account: str, order: Order) -> Decimal:
         """What the order and the account's open orders on the same side may still add."""
-        open_orders = self.engine.open_orders(account)
-        if not open_orders:
+        if not self.engine.has_open(account):
             return order.quantity * order.side.sign
         known = self.engine.order(account, order.key)
         filled = known.filled if known is not None and not known.state.final else ZERO
         waiting = [
             report.remaining * report.order.side.sign
-            for report in open_orders
+            for report in self.engine.open_orders(account)
             if report.order.symbol == order.symbol
             and report.order.key != order.key
             and report.order.side is order.side

@@ -149,8 +149,20 @@ def _take_word(draft: Draft, claim: Claim, sight: Sight) -> None:
     answered = life.state in _REQUESTED and _unanswered(draft, claim, sight) and word not in _REQUESTED
     if life.uncertain or answered:
         draft.fits(claim.key, Reconciled(*told, sight.told.broker_order_id))
-    else:
+    elif not _is_known(life, word, report.filled, sight.told.broker_order_id):
         draft.fits(claim.key, Snapshot(*told, broker_order_id=sight.told.broker_order_id))
+
+
+def _is_known(life: OrderLife, word: OrderState, filled: Decimal, broker_order_id: str | None) -> bool:
+    """Whether a finished order is told just as its executions have it: then nothing comes of it, and most are."""
+    known = life.executions.quantity
+    return (
+        word.final
+        and word is life.state
+        and filled == known == life.filled
+        and (word is not OrderState.FILLED or known >= life.order.quantity)
+        and broker_order_id in (None, *life.broker_order_ids[-1:])
+    )
 
 
 def _unanswered(draft: Draft, claim: Claim, sight: Sight) -> bool:
