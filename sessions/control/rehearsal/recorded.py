@@ -1,6 +1,6 @@
 """A recorded market for a rehearsal: the part of a file that is played, checked against what the sessions follow."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ from brokers.market import MarketEvent, Quote
 from brokers.paper import traded
 from brokers.replay import Replay
 from config.settings import Settings
-from sessions.control.rehearsal.cast import HOSTS, symbols_at
+from sessions.control.rehearsal.cast import symbols_at
 from sessions.control.rehearsal.refusal import NotRehearsable
 
 _SECOND_NS: Final = 1_000_000_000
@@ -47,12 +47,12 @@ def lasts(events: Sequence[MarketEvent]) -> float:
 
 
 def check(file: str, events: Sequence[MarketEvent], settings: Settings) -> None:
-    """Refuses a recording without quotes for each symbol that a session follows at an emulated broker."""
+    """Refuses a recording without quotes for each symbol that a session follows; raises NotRehearsable."""
     if not events:
         raise NotRehearsable(f"{file}: expected recorded quotes, got an empty file; nothing was rehearsed")
     quoted = dict.fromkeys(event.symbol for event in events if isinstance(event, Quote))
     catalogue = Catalogue.shipped()
-    for name in _emulated(settings):
+    for name in settings.brokers:
         for symbol in symbols_at(settings, name, catalogue, events[0].time_ns):
             if symbol not in quoted:
                 found = f"those of {', '.join(quoted)}" if quoted else "none"
@@ -60,7 +60,3 @@ def check(file: str, events: Sequence[MarketEvent], settings: Settings) -> None:
                     f"{file}: expected quotes of {symbol}, which a session follows at {name}, got {found}; nothing was "
                     "rehearsed; record quotes of it, or rehearse the sessions that follow what is in the file"
                 )
-
-
-def _emulated(settings: Settings) -> Iterable[str]:
-    return (name for name, broker in settings.brokers.items() if broker.kind in HOSTS)

@@ -16,7 +16,7 @@ from config.settings import Settings, Source, load
 from runtime.simulation import EPOCH_NS, FaultPlan, SimulatedDisk, SimulatedWorld, SimulationResult, simulate
 from sessions.control.daemon.configuration import Configuration
 from sessions.control.rehearsal.agreement import agreed, difference
-from sessions.control.rehearsal.cast import Cast
+from sessions.control.rehearsal.cast import HOSTS, Cast
 from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.checker.checker import Checker, Rule
 from sessions.control.rehearsal.checker.invariant import Scene, Violation
@@ -180,9 +180,21 @@ def _count(score: Score, cast: Cast, storm: Storm, lives: Lives) -> None:
         kinds = [entry.kind for entry in emulator.log.entries]
         score.orders += kinds.count(ACCEPTED)
         score.fills += kinds.count(FILLED)
+    _count_embedded(score, lives.settings)
     score.faults, score.cells = dict(storm.struck), dict(storm.cells)
     score.restarts = tuple(lives.ended)
     score.story = score.chronicle.story()
+
+
+def _count_embedded(score: Score, settings: Settings) -> None:
+    """Orders and fills at brokers without a wire, which only the journal tells."""
+    if score.checker is None:
+        return
+    brokers = [one for one in settings.brokers.values() if one.kind not in HOSTS]
+    streams = {order_stream(one.kind, account) for one in brokers for account in one.accounts}
+    orders = [one for one in score.checker.scene.told.orders.values() if one.stream in streams and one.attempts]
+    score.orders += len(orders)
+    score.fills += sum(len(one.executions) for one in orders)
 
 
 def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
