@@ -18,7 +18,7 @@ from brokers.account_desk import AccountDesk, Entry
 from brokers.capability import SECOND_NS
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, broker_error
-from brokers.guards.guard import Admission
+from brokers.flight import Flight
 from brokers.instruments import Instrument
 from brokers.keys import Key, new_key
 from brokers.ledger import Mark
@@ -149,7 +149,7 @@ class AccountManager(Actor):
         text = f"another order has the key {known[0].life.order.key}; make a new key for a new order"
         raise DuplicateKey(self.connection.name, Code.DUPLICATE_KEY, text)
 
-    def _begin_place(self, order: Order | OrderGroup, flight: "Flight", reply: Reply) -> bool:
+    def _begin_place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> bool:
         """Sends an order in this step, where neither journal nor guard nor gateway makes it wait; else does nothing."""
         if not self.desk.log.settled:
             return False
@@ -178,7 +178,7 @@ class AccountManager(Actor):
         for flight in self._unanswered:
             flight.lose()
 
-    def _placed(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
+    def _placed(self, flight: Flight, reply: Reply, outcome: Outcome) -> None:
         if not flight.under_way:  # given up: what is true shows in the broker's lists and news
             return
         self._unanswered.pop(flight, None)
@@ -188,18 +188,18 @@ class AccountManager(Actor):
         else:
             self.spawn(self._land, flight, reply, outcome)
 
-    async def _land(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
+    async def _land(self, flight: Flight, reply: Reply, outcome: Outcome) -> None:
         with flight:
             await self._news_first()
         self._end_place(flight, reply, outcome)
 
-    async def _place(self, order: Order | OrderGroup, flight: "Flight", reply: Reply) -> None:
+    async def _place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> None:
         with flight:
             outcome = await self._recorded(lambda: self.connection.place(self.account, order))
             await self._news_first()
         self._end_place(flight, reply, outcome)
 
-    def _end_place(self, flight: "Flight", reply: Reply, outcome: Outcome) -> None:
+    def _end_place(self, flight: Flight, reply: Reply, outcome: Outcome) -> None:
         refusal = self._settle_place(flight.keys, outcome)
         if refusal is not None:
             self.refused += 1
@@ -307,7 +307,7 @@ class AccountManager(Actor):
 
     async def _request(
         self,
-        flight: "Flight",
+        flight: Flight,
         request: Callable[[], Awaitable[Outcome]],
         refused: type[CancelRefused] | type[ReplaceRefused],
         reply: Reply | None,
@@ -519,49 +519,6 @@ class AccountManager(Actor):
             problems=self.problems + self.desk.problems,
             last_problem=self.last_problem or self.desk.last_problem,
         )
-
-
-class Flight:
-    """A request about some orders from the moment it is decided; one that nobody waits for leaves them in doubt."""
-
-    def __init__(self, desk: AccountDesk, keys: tuple[str, ...]) -> None:
-        self.desk = desk
-        self.keys = keys
-        self.entries = [desk.entries[key] for key in keys]
-        self.under_way = True
-        self.admission: Admission | None = None  # of a request that no task waits for
-        for entry in self.entries:
-            entry.in_flight += 1
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.land()
-        else:
-            self.lose()
-
-    def land(self) -> None:
-        """Its answer is there."""
-        if not self.under_way:
-            return
-        self.under_way = False
-        now_ns = self.desk.clock.monotonic_ns()
-        for entry in self.entries:
-            entry.in_flight -= 1
-            entry.sent_ns = now_ns
-
-    def lose(self) -> None:
-        """Nobody waits for its answer any more."""
-        if not self.under_way:
-            return
-        if self.admission is not None:
-            self.admission.withdraw()
-        self.land()
-        for entry in self.entries:
-            if not entry.life.state.final:
-                self.desk.record(OrderEvent(entry.life.order.key, LostTouch("nobody waits for its answer any more")))
 
 
 def _untouched(state: OrderState, has_id: bool, has_fill: bool) -> bool:
