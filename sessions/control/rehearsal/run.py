@@ -1,6 +1,7 @@
 """One rehearsal: a whole daemon at the brokers' emulators, first with faults, then without, and what came of it."""
 
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -135,26 +136,33 @@ async def _play(world: SimulatedWorld, plan: Plan, score: Score) -> None:
         nursery.start_soon(lives.run)
         storm = Storm(world, ground, cast, lives, plan.schedule, on_strike=checker.struck, on_over=checker.over)
         nursery.start_soon(storm.operator.run)
-        await trio.sleep(SETTLE)
-        with trio.move_on_after(plan.seconds):
-            await storm.rage()
-            await trio.sleep_forever()
-        storm.calm()
-        checker.calm()
-        calm = trio.current_time()
-        with trio.move_on_after(PATIENCE):
-            await agreed(cast, lives)
-            score.converged_s = trio.current_time() - calm
-        if not math.isfinite(score.converged_s):
-            with trio.move_on_after(10):
-                score.apart = await difference(cast, lives)
-        await checker.at_rest()
-        _count(score, cast, storm, lives)
+        try:
+            await trio.sleep(SETTLE)
+            with trio.move_on_after(plan.seconds):
+                await storm.rage()
+                await trio.sleep_forever()
+            storm.calm()
+            checker.calm()
+            await _converge(score, cast, lives)
+            await checker.at_rest()
+        finally:
+            _count(score, cast, storm, lives)
         lives.finish()
         with trio.move_on_after(60):
             await lives.done.wait()
         checker.close()
         nursery.cancel_scope.cancel()
+
+
+async def _converge(score: Score, cast: Cast, lives: Lives) -> None:
+    """Measures how long it takes until all agrees, or notes what does not."""
+    calm = trio.current_time()
+    with trio.move_on_after(PATIENCE):
+        await agreed(cast, lives)
+        score.converged_s = trio.current_time() - calm
+    if not math.isfinite(score.converged_s):
+        with trio.move_on_after(10):
+            score.apart = await difference(cast, lives)
 
 
 def _lives(plan: Plan, ground: Ground, cast: Cast) -> Lives:
@@ -211,7 +219,16 @@ def _outcome(result: SimulationResult[None], score: Score) -> Outcome:
         restarts=score.restarts,
         converged_s=score.converged_s,
         violations=tuple(score.checker.violations) if score.checker else (),
-        error="" if result.error is None else f"{type(result.error).__name__}: {result.error}",
+        error="" if result.error is None else _words(result.error),
         apart=score.apart,
         story=score.story,
     )
+
+
+def _words(error: BaseException) -> str:
+    """What broke the run down, and where."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno}, {frames[-1].name})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
