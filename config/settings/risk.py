@@ -10,8 +10,10 @@ from typing import Any
 
 import attrs
 
+from config.calendars import shipped_calendars
 from config.settings.fields import AMOUNT, SYMBOL, Check, Each, Entries, setting, within
 
+_ALWAYS = "always"
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9] (\S{1,64})")
 
 
@@ -31,6 +33,10 @@ def _is_zone(name: str) -> bool:
 
 
 HOURS = Check('any, session or a time span with its zone such as "09:35-15:55 America/New_York"', _is_hours)
+CALENDAR = Check(
+    "a calendar such as always, us_stocks or cme_equity",
+    lambda name: name == _ALWAYS or name in shipped_calendars().calendars,
+)
 PERCENT = Check('a number above "0" and at most "100"', lambda value: 0 < value <= 100)
 
 
@@ -68,6 +74,10 @@ def _max_daily_loss(default: str) -> Any:
     )
 
 
+def _loss_calendar() -> Any:
+    return setting("The calendar whose trading days those of the loss are; always has days in UTC.", _ALWAYS, CALENDAR)
+
+
 @attrs.frozen
 class PortfolioRisk:
     """What all sessions together may do."""
@@ -75,6 +85,7 @@ class PortfolioRisk:
     max_order_notional: Decimal = _max_order_notional("2000000")
     max_exposure: Decimal = _max_exposure("10000000")
     max_daily_loss: Decimal = _max_daily_loss("5000")
+    loss_calendar: str = _loss_calendar()
     max_open_orders: int = _max_open_orders(200)
     orders_per_minute: int = _orders_per_minute(300)
     order_burst: int = _order_burst(60)
@@ -95,10 +106,14 @@ class SessionRisk:
     )
     max_exposure: Decimal = _max_exposure("2000000")
     max_daily_loss: Decimal = _max_daily_loss("1000")
+    loss_calendar: str = _loss_calendar()
     max_open_orders: int = _max_open_orders(20)
     orders_per_minute: int = _orders_per_minute(60)
     order_burst: int = _order_burst(10)
     price_band_percent: Decimal = setting("How far an order's price may be from the last price.", Decimal(5), PERCENT)
+    price_band_ticks: int | None = setting(
+        "How many ticks it may be from there, beside the percentage.", None, within(1, 1000000)
+    )
     stale_ms: int = setting("The age of a quote beyond which no order is sent from it.", 5000, within(10, 3600000))
     stale_ms_of: Mapping[str, int] = setting(
         "That age by symbol or root, before stale_ms.", factory=dict, check=Entries(SYMBOL, within(10, 3600000))

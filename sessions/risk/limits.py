@@ -1,16 +1,7 @@
-"""The limits of a session and of the whole portfolio, as they stand in the configuration.
+"""The limits by which the gate judges, of a session and of the whole portfolio; money is in the currency of risk.
 
-Each is one TOML table, read by `config.reading`; decimals stand in quotes, so that no digit is lost:
-
-    [risk]
-    order_quantity = "2"
-    price_band_percent = "1.5"
-    symbols = ["ES", "NQZ26"]
-    [risk.positions]
-    ES = "4"
-
-There is no word for "unlimited": who wants a limit out of the way writes a big number, and it shows. Money is in the
-one currency in which risk is measured.
+The configuration has them in words of its own, with defaults and sentences, under [risk] and [sessions.NAME.risk].
+There is no "unlimited" here: what the configuration leaves open is a big number, and it shows.
 """
 
 import datetime as dt
@@ -25,7 +16,7 @@ import attrs
 
 from brokers.instruments import Instrument, sane
 from config.days import WEEKDAYS, Weekday
-from config.reading import UnfitValue, parse
+from config.reading import UnfitValue
 
 _ZERO = Decimal(0)
 _MS = 1_000_000
@@ -180,16 +171,3 @@ class PortfolioLimits(Limits):
     position: Decimal = attrs.field(default=Decimal(10), validator=_not_negative)
     exposure: Decimal = attrs.field(default=Decimal(2_000_000), validator=_not_negative)
     open_orders: int = attrs.field(default=200, validator=_count)
-
-
-@attrs.frozen
-class RiskFile:
-    """The portfolio's limits and each session's, as one file has them."""
-
-    portfolio: PortfolioLimits = attrs.field(factory=PortfolioLimits)
-    sessions: Mapping[str, Limits] = attrs.field(factory=dict)
-
-
-def parse_risk(text: str, file: str) -> RiskFile:
-    """The limits in a TOML text; raises ConfigError that names file, line, key, expected and got."""
-    return parse(text, RiskFile, file)

@@ -11,7 +11,7 @@ from config.settings import BrokerSettings, SessionSettings, Settings
 from config.settings import fields as checks
 from config.settings.brokers import CURRENCY, HOST, OFTEN, SHARE
 from config.settings.fields import CHECK, Check, Each, Entries, Field
-from config.settings.risk import HOURS, PERCENT
+from config.settings.risk import CALENDAR, HOURS, PERCENT
 from config.settings.schema import fields, named_record_of, record_of, value_type
 from config.settings.sessions import PARAMETER
 from config.settings.writing import header, toml, toml_key
@@ -43,6 +43,7 @@ BY_CHECK: Mapping[Any, st.SearchStrategy[Any]] = {
     HOST: st.sampled_from(("127.0.0.1:8443", "localhost:1", "[::1]:65535")),
     SHARE: st.sampled_from(("0", "0.25", "1")),
     OFTEN: st.sampled_from(("0", "0.5", "3600")),
+    CALENDAR: st.sampled_from(("always", "us_stocks", "cme_equity")),
     PERCENT: st.sampled_from(("0.01", "5", "100")),
     HOURS: st.sampled_from(("any", "session", "09:35-15:55 America/New_York")),
     PARAMETER: st.recursive(

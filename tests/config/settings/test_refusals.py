@@ -90,6 +90,10 @@ def test_a_session_is_refused_for_each_key_that_does_not_fit(more: str, said: st
     [
         ("[deamon]\nx = 1", "a.toml:1: deamon: expected one of daemon, journal, vault, strategies, health, risk, brokers, sessions, got a key that has no meaning here; did you mean daemon?"),
         ("[daemon]\ndrain_s = 601", "a.toml:2: daemon.drain_s: expected 0 to 600, got 601 (integer)"),
+        (
+            '[risk]\nloss_calendar = "lunar"',
+            "a.toml:2: risk.loss_calendar: expected a calendar such as always, us_stocks or cme_equity, got 'lunar' (string)",
+        ),
         ("[journal]\ncapture_kib = 0", "a.toml:2: journal.capture_kib: expected 1 to 4096, got 0 (integer)"),
         ('[daemon]\nstate_folder = "here"', "a.toml:2: daemon.state_folder: expected a path that begins with / or ~/, got 'here' (string)"),
         ('[vault]\nunlock = "key_file"', "a.toml:1: vault.key_file: expected a path, because vault.unlock is key_file, got none"),

@@ -166,6 +166,8 @@ def test_a_limit_of_the_configuration_reaches_the_gate_and_one_not_set_limits_no
     limits = session_limits(session(max_order_quantity=Decimal(2), max_daily_loss=Decimal(7), order_burst=3))
     assert (limits.order_quantity, limits.daily_loss, limits.orders_per_second) == (Decimal(2), Decimal(7), 3)
     assert (limits.position, limits.symbols) == (UNLIMITED, ("ES",))
+    stated = session_limits(session(loss_calendar="cme_equity", price_band_ticks=40))
+    assert (stated.loss_calendar, stated.price_band_ticks) == ("cme_equity", 40)
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
