@@ -109,10 +109,13 @@ def a_broker(draw: st.DrawFn, name: str) -> Document:
     data = draw(of_record(BrokerSettings, must=("kind", "accounts")))
     data["login"] = name
     if draw(st.booleans()):
+        data.pop("acts_within_ms", None)
         return {"kind": "paper"} | {key: data[key] for key in data if key not in ("kind", "environment", "hosts")}
     data.pop("market", None)
     if data.get("environment") == "live":
         data.pop("hosts", None)
+    if not data.get("hosts"):
+        data.pop("acts_within_ms", None)  # of an emulator alone
     return {**data, "kind": "tradovate"}
 
 
