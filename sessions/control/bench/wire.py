@@ -293,13 +293,13 @@ async def _in_turns(
     A busy machine disturbs those less than the wall's, and what it does to a turn it does to both.
     """
     pairs = []
-    for _ in range(ORDERS + WARM_UP):
-        began = process_time()
-        await one()
-        between = process_time()
-        await other()
-        ended = process_time()
-        pairs.append(((between - began) * 1e6, (ended - between) * 1e6, (2 * between - began - ended) * 1e6))
+    for turn in range(ORDERS + WARM_UP):
+        took = [0.0, 0.0]
+        for which in (0, 1) if turn % 2 else (1, 0):  # whoever comes second finds the other side awake
+            began = process_time()
+            await (one, other)[which]()
+            took[which] = (process_time() - began) * 1e6
+        pairs.append((took[0], took[1], took[0] - took[1]))
     return pairs[WARM_UP:]
 
 
