@@ -9,6 +9,7 @@ from brokers.instruments import EXACT, Instrument, Kind, sane
 from brokers.market import MarketStatus
 from brokers.model import Change, GroupKind, Order, OrderGroup
 from brokers.sides import Side
+from runtime.quick import quick
 from sessions.risk.book import RiskBook
 from sessions.risk.denial import Denial, Reason
 from sessions.risk.events import ChangeAsked, Placed, RiskEvent
@@ -37,6 +38,7 @@ class Cancel:
 Request = Order | OrderGroup | Amend | Cancel
 
 
+@quick
 @attrs.frozen
 class Facts:
     """What is known of a request's symbol at this moment; what is not known is None, and then nothing new is risked.
@@ -52,6 +54,7 @@ class Facts:
     market: MarketStatus | None = None
 
 
+@quick
 @attrs.frozen
 class Case:
     """A request and its worst consequences.

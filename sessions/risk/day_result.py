@@ -7,11 +7,13 @@ from decimal import Decimal
 import attrs
 
 from brokers.instruments import EXACT
+from runtime.quick import quick
 from sessions.risk.events import Valued
 
 _ZERO = Decimal(0)
 
 
+@quick
 @attrs.frozen
 class Standing:
     """A session's whole profit at the day's start and now; None for what no sound valuation has told."""

@@ -10,12 +10,14 @@ from brokers import codec
 from brokers.instruments import sane
 from brokers.sides import Side
 from brokers.strict_json import Fault, InvalidJson, parse
+from runtime.quick import quick
 
 
 def _sound_or_none(value: Decimal | None) -> Decimal | None:
     return value if sane(value) else None
 
 
+@quick
 @attrs.frozen
 class Placed:
     """An order is about to be sent; from now on it may fill.
@@ -35,6 +37,7 @@ class Placed:
     parent: str | None = None
 
 
+@quick
 @attrs.frozen
 class ChangeAsked:
     """New terms are about to be sent: until that is settled the order may fill on either terms."""
@@ -46,6 +49,7 @@ class ChangeAsked:
     worth: Decimal | None = None
 
 
+@quick
 @attrs.frozen
 class ChangeSettled:
     """The order stands at this quantity now, what is filled included."""
@@ -55,6 +59,7 @@ class ChangeSettled:
     quantity: Decimal
 
 
+@quick
 @attrs.frozen
 class Filled:
     """A fill that was booked, once; `key` is None for one without an order of ours."""
@@ -66,6 +71,7 @@ class Filled:
     quantity: Decimal
 
 
+@quick
 @attrs.frozen
 class Closed:
     """The order fills no more, for good: filled, cancelled, rejected, expired, or never sent."""
@@ -74,6 +80,7 @@ class Closed:
     key: str
 
 
+@quick
 @attrs.frozen
 class Positioned:
     """What the session holds of a symbol by proof: a reconciliation, a bust, a roll."""
@@ -83,6 +90,7 @@ class Positioned:
     quantity: Decimal
 
 
+@quick
 @attrs.frozen
 class Marked:
     """What one unit of a symbol is worth now, in money."""

@@ -14,6 +14,7 @@ import attrs
 from brokers.calendar import SessionCalendar
 from brokers.guards.ladder import Action, Cause, Cleared, Ladder, LadderEvent, Raised, Rung
 from brokers.model import Order, OrderGroup
+from runtime.quick import quick
 from sessions.risk.book import BadRiskEvent, RiskBook, Snapshot, need_sense
 from sessions.risk.case import Amend, Cancel, Case, Facts, Request, case_of
 from sessions.risk.checks import CHECKS, Check, Scope, sound
@@ -40,6 +41,7 @@ class Origin(enum.Enum):
     OPERATOR = "operator"
 
 
+@quick
 @attrs.frozen
 class Allowed:
     """The request may go; its events are to be journalled with it and recorded before anything else is judged."""

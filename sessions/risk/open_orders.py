@@ -11,6 +11,7 @@ import attrs
 
 from brokers.instruments import EXACT
 from brokers.sides import Side
+from runtime.quick import quick
 from sessions.risk.lines import Line, Lines
 
 _ZERO = Decimal(0)
@@ -23,6 +24,7 @@ class Holding(NamedTuple):
     symbol: str
 
 
+@quick
 @attrs.frozen
 class OpenOrder:
     """One order that may fill: its largest possible quantity, and how much of that is filled."""

@@ -14,6 +14,7 @@ import attrs
 from brokers.instruments import sane
 from brokers.model import Change, GroupKind, Order, OrderGroup, OrderType, TimeInForce
 from brokers.sides import Side
+from runtime.quick import quick
 from sessions.strategy.decisions import FLATTENING, Cancel, CancelAll, Decision, Flatten, Keep, Modify, Submit
 from sessions.strategy.errors import BadDecision, StrategyFailed, shown
 from sessions.strategy.events import Event
@@ -28,6 +29,7 @@ MAX_TAG: Final = 64
 Act = Submit | Modify | Cancel | CancelAll | Flatten
 
 
+@quick
 @attrs.frozen
 class Answer:
     """What a strategy wants done, in order; `state_json` is None when the state stays as it is."""

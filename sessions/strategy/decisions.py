@@ -14,8 +14,10 @@ import attrs
 
 from brokers.model import Change, GroupKind, Order, OrderGroup, OrderType, TimeInForce
 from brokers.sides import Side
+from runtime.quick import quick
 
 
+@quick
 @attrs.frozen
 class Submit:
     """Send an order, or a group of orders as one; keys are tags."""

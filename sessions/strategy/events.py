@@ -6,6 +6,7 @@ import attrs
 
 from brokers.market import Bar, Quote, Trade
 from brokers.model import Fill, OrderReport
+from runtime.quick import quick
 
 
 @attrs.frozen
@@ -22,6 +23,7 @@ class ParametersChanged:
     keys: tuple[str, ...]
 
 
+@quick
 @attrs.frozen
 class OrderUpdate:
     """One of the strategy's orders has another state, price or size; `tag` is the strategy's own name for it."""
@@ -30,6 +32,7 @@ class OrderUpdate:
     report: OrderReport
 
 
+@quick
 @attrs.frozen
 class Filled:
     """One of the strategy's orders traded; `tag` is None for a fill that the session adopted."""
