@@ -304,11 +304,13 @@ class Trader(Actor):
 
     def _hear_market(self, event: Any) -> None:
         """The hot path: a tick goes into the bars, and waits for the strategy if that wants it."""
-        if self.market.hear(event, self.world.clock.wall_ns()) and not self._awake:
-            self._wake()
+        waits = self.market.hear(event, self.world.clock.wall_ns())
         if self.market.turned:
             self.market.turned = False
             self._arm()
+        if waits and self.started and not self._awake:
+            self._awake = True
+            self.ref.tell(Trader.attend_at_once)
 
     # The strategy's turn.
 
@@ -327,6 +329,19 @@ class Trader(Actor):
 
     async def attend(self) -> None:
         """Tells the strategy what waits, a batch at a time; everybody else has a turn between two batches."""
+        self._tell_batch()
+        if self.inbox.news or self.inbox.market:
+            await trio.lowlevel.checkpoint()
+        self._wake()
+
+    def attend_at_once(self) -> None:
+        """Tells the strategy of a tick in the turn of whoever brought it; what comes in the same breath waits."""
+        self._tell_batch()
+        if not self._awake:
+            self._awake = True
+            self.ref.cast(Trader.attend)
+
+    def _tell_batch(self) -> None:
         self._awake = False
         inbox, picture, clock = self.inbox, self.picture, self.world.clock
         picture.rung = self.gate.rung(self.session)
@@ -339,9 +354,6 @@ class Trader(Actor):
                 picture.add_bar(event)
             self._consult(event)
             inbox.delivered()
-        if inbox.news or inbox.market:
-            await trio.lowlevel.checkpoint()
-        self._wake()
 
     def _consult(self, event: Event) -> None:
         if self.world.faults.fires(self._point):
