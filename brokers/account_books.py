@@ -285,7 +285,7 @@ class AccountBooks(Actor):
                 self.desk.instrument(symbol)
 
     def _look_again(self, result: found.Reconciliation) -> None:
-        urgent = bool(result.asks or result.events) and self._rounds < MAX_ROUNDS
+        urgent = bool(result.asks or result.events or result.moved) and self._rounds < MAX_ROUNDS
         if self._again or urgent:
             self._again = False
             self._rounds = self._rounds + 1 if urgent else 0
@@ -303,8 +303,9 @@ class AccountBooks(Actor):
     def _agree(self, result: found.Reconciliation) -> None:
         escalated = tuple(key for key, entry in self.desk.doubted.items() if entry.escalated)
         before = self.agreement
-        if before.agreed and result.events and self._rounds < MAX_ROUNDS and not result.alerts:
-            return  # what was found is put right, and looked at again at once: only what persists is told
+        passing = bool(result.events) or result.moved
+        if before.agreed and passing and self._rounds < MAX_ROUNDS and not result.alerts:
+            return  # it is put right or still in motion, and looked at again at once: only what persists is told
         self.agreement = Agreement(result.agreed, escalated, result.alerts, self.world.clock.wall_ns())
         if result.alerts or (before.agreed, before.escalated) != (result.agreed, escalated):
             for session in self.sessions:

@@ -37,6 +37,7 @@ class Draft:
         self.strangers: dict[str, Told] = {}  # listed orders that are not ours, by the broker's id
         self.held_back: list[Fill] = []
         self.agreed = truth.complete and not truth.quarantined and not books.backlog
+        self.moved = False  # a position changed between its two readings, and that alone keeps us from agreeing
         self.notes = books.notes
 
     def emit(self, event: Event) -> None:

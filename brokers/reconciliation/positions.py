@@ -32,8 +32,11 @@ def tolerance(instrument: Instrument) -> Decimal:
 def compare(draft: Draft) -> None:
     """Compares every position that either side holds."""
     before, after = draft.truth.positions_before, draft.truth.positions_after
-    if before is None or after is None or not _consistent(before, after):
+    if before is None or after is None or not (before.sound and after.sound):
         draft.agreed = False
+        return
+    if _quantities(before) != _quantities(after):
+        draft.moved, draft.agreed = draft.agreed, False
         return
     theirs = _by_key(before)
     strikes: dict[HoldingKey, Strike] = {}
@@ -42,10 +45,6 @@ def compare(draft: Draft) -> None:
         if strike is not None:
             strikes[key] = strike
     draft.note(strikes=strikes)
-
-
-def _consistent(before: Listing[Held], after: Listing[Held]) -> bool:
-    return before.sound and after.sound and _quantities(before) == _quantities(after)
 
 
 def _quantities(listing: Listing[Held]) -> dict[HoldingKey, Decimal]:

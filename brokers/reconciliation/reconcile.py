@@ -48,6 +48,7 @@ class Reconciliation:
     agreed: bool  # orders, fills and positions agree: trading may go on
     next_check_ns: int
     notes: Notes
+    moved: bool = False  # nothing is wrong, but a position changed while it was read and could not be judged
 
 
 def reconcile(books: Books, truth: Truth, now: Now, capability: Capability) -> Reconciliation:
@@ -120,4 +121,5 @@ def _result(draft: Draft) -> Reconciliation:
         agreed=draft.agreed and not draft.events,
         next_check_ns=draft.now.ns if draft.asks else min(poll_ns, due_ns),
         notes=draft.notes,
+        moved=draft.moved and not draft.events,
     )

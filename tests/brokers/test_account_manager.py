@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 
-from brokers.account_books import AccountBooks
+from brokers.account_books import AccountBooks, Agreement
 from brokers.account_manager import AccountManager
 from brokers.capability import Replace
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
@@ -664,5 +664,29 @@ def test_c7_a_position_that_was_there_before_us_is_taken_into_the_books_at_the_f
         (position,) = await desk.books.call(AccountBooks.positions)
         assert (position.symbol, position.quantity) == (ES, Decimal(3))
         assert (await desk.books.call(AccountBooks.agreed)).agreed
+
+    at_the_desk(play)
+
+
+@pytest.mark.parametrize(("moves", "told"), [(0, []), (1, []), (3, []), (4, [False, True])])
+def test_a_position_that_moves_while_it_is_read_is_read_again_before_anybody_is_told(
+    moves: int, told: list[bool]
+) -> None:
+    async def play(desk: Desk) -> None:
+        gateway: Any = desk.broker.orders
+        read, left = gateway.positions, [2 * moves]
+
+        async def moving(account: str) -> Any:
+            answer = await read(account)
+            left[0] -= 1
+            if left[0] >= 0 and left[0] % 2:  # after the first of a round's two readings
+                await desk.submit(desk.order())
+            return answer
+
+        gateway.positions = moving
+        desk.heard.take()
+        await trio.sleep(14)
+        assert left[0] < 0
+        assert [news.agreed for news in desk.heard.take() if isinstance(news, Agreement)] == told
 
     at_the_desk(play)
