@@ -295,7 +295,9 @@ def test_f14_f18_a_correction_under_the_second_id_is_of_the_execution_that_was_t
     assert isinstance(late, Filled), "the exchange counts another one"
 
 
-def test_f14_f18_an_execution_that_is_listed_under_its_other_id_corrected_by_now_keeps_the_id_it_was_told_under() -> None:
+def test_f14_f18_an_execution_that_is_listed_under_its_other_id_corrected_by_now_keeps_the_id_it_was_told_under() -> (
+    None
+):
     made = working()
     told(made, trade(10, 1), ("fill", FILLS[0]))
     corrected = row("fill", OTHER | {"price": 6890.5})

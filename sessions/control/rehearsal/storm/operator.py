@@ -6,8 +6,10 @@ from typing import Final
 import attrs
 import trio
 
+from brokers.account_books import AccountBooks, books_name
 from brokers.emulation.emulator import Emulator
 from brokers.errors import BrokerError, Code, CredentialError
+from brokers.reconciliation.resolve import CannotResolve
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_store import TokenStore
 from config.reading import ConfigError
@@ -17,6 +19,7 @@ from sessions.control.api.errors import Refused
 from sessions.control.daemon.house import House
 from sessions.control.rehearsal.cast import Cast
 from sessions.control.rehearsal.lives import Lives
+from sessions.control.rehearsal.storm.screen import on_screen
 from sessions.journal import JournalError
 from sessions.risk.desk import RiskDesk
 from sessions.risk.kill_switch import ResumeRefused
@@ -27,6 +30,7 @@ PERSONAL: Final = ("refresh-revoked", "captcha")  # faults of the wire that only
 NAME: Final = "rehearsal"  # in whose name commands are given
 LOOKS: Final = 20.0  # seconds between two looks while things go wrong
 REFUSALS: Final = (
+    CannotResolve,
     SessionError,
     StrategyError,
     ConfigError,
@@ -86,6 +90,16 @@ class Operator:
         for broker, emulator in self.cast.emulators.items():
             if all(emulator.faults.state(name) is None for name in PERSONAL):
                 await self._log_in(house, broker, emulator)
+            await self._answer_for(house, broker, emulator)
+
+    async def _answer_for(self, house: House, broker: str, emulator: Emulator) -> None:
+        """Looks at the broker's own screen for the orders of which the daemon could prove nothing."""
+        settings = house.settings.brokers[broker]
+        for account in settings.accounts:
+            books = house.runtime.name(books_name(settings.kind, account), AccountBooks)
+            if books.resolve() is not None:
+                for key in (await books.call(AccountBooks.agreed)).escalated:
+                    await books.call(AccountBooks.resolve, key, on_screen(emulator, key), NAME)
 
     async def _log_in(self, house: House, broker: str, emulator: Emulator) -> None:
         """Does what a login waits for that only a person can make right."""
