@@ -27,18 +27,20 @@ def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
 
 def measure_starts(results: Measurements, here: Place) -> None:
     """Adds the floors (the interpreter, and what a daemon imports), a first start, the next one, and one of many."""
-    results.add("python", _seconds(lambda: here.run("-c", "pass")), "s")
+    python = results.add("python", _seconds(lambda: here.run("-c", "pass")), "s")
     results.add("imports", _seconds(lambda: here.run("-c", "import sessions.control.daemon.process")), "s")
     file = here.configure(1)
     for name in ("first_session_ready", "session_ready_again"):
         with here.daemon(file) as living:
-            results.add(name, living.sessions_ready_s()[0], "s")
+            seconds = results.add(name, living.sessions_ready_s()[0], "s")
+        results.add(f"{name}_over_python", seconds / python, "times")
     with here.daemon(here.configure(MANY)) as living:
         ready = living.sessions_ready_s()
         if len(ready) != MANY:
             raise RuntimeError(f"expected {MANY} sessions that are ready, got {len(ready)}; the figure is void")
         results.add(f"first_of_{MANY}_sessions_ready", ready[0], "s")
         results.add(f"{MANY}_sessions_ready", ready[-1], "s")
+        results.add(f"{MANY}_sessions_ready_over_python", ready[-1] / python, "times")
 
 
 def _seconds(work: Callable[[], int]) -> float:
