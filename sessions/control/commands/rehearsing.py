@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+import attrs
 import click
 
 from brokers.replay import MissingExtraError, ReplayError
@@ -24,12 +25,20 @@ from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.refusal import NotRehearsable
 from sessions.control.rehearsal.run import SETTLE, Outcome, rehearse
 from sessions.control.rehearsal.selection import Wish, programme
-from sessions.control.rehearsal.storm import KINDS, UnknownFault
+from sessions.control.rehearsal.storm import KINDS, Schedule, UnknownFault
 from sessions.control.rehearsal.tape import BadTape, Tape
 from sessions.control.view.lines import Column, line, table
 from sessions.control.view.rehearsal import run_lines, run_record, summary_line
 
 FILE: Final = "rehearsal-{seed}.json"
+
+
+@attrs.frozen
+class Kept:
+    """A failed run in its file, with the fewest faults that were found to do."""
+
+    path: Path
+    tape: Tape
 
 
 def chosen(wish: Wish, files: tuple[Path, ...]) -> Programme:
@@ -70,12 +79,14 @@ def rehearsed(
     if len(outcomes) > 1 and not as_json:
         show([summary_line(outcomes, perf_counter() - began)])
     broken = [one for one in outcomes if not one.sound]
-    kept = {}
+    kept: dict[int, Kept] = {}
     for outcome in broken:
         first = next(one for one in broken if one.failure == outcome.failure)
         kept[outcome.seed] = _keep(programme, outcome, keep, tries if outcome is first else 0, as_json=as_json)
     if page is not None:
-        shown = [_shown(Tape.of(programme, programme.schedule(one.seed), one), one, kept) for one in outcomes]
+        shown = [
+            _shown(Tape.of(programme, programme.schedule(one.seed), one), one, kept.get(one.seed)) for one in outcomes
+        ]
         _write_page(page, shown, f"{len(outcomes)} runs" if len(outcomes) > 1 else f"Seed {outcomes[0].seed}")
     return NOT_WELL if broken else 0
 
@@ -94,7 +105,11 @@ def replayed(path: Path, page: Path | None, *, as_json: bool) -> int:
         words = "the same run, event for event" if same else "not the same run: the code or what it reads has changed"
         show([line((words, "good" if same else "warn"))])
     if page is not None:
-        _write_page(page, [_shown(tape, outcome, {tape.seed: path})], f"Seed {tape.seed}, {path.name}")
+        _write_page(
+            page,
+            [_shown(tape.schedule, tape.programme.seconds, outcome, Kept(path, tape))],
+            f"Seed {tape.seed}, {path.name}",
+        )
     return 0 if outcome.sound else NOT_WELL
 
 
@@ -142,7 +157,7 @@ def _tell(outcome: Outcome, *, as_json: bool, **more: object) -> None:
         show(run_lines(outcome))
 
 
-def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, as_json: bool) -> Path:
+def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, as_json: bool) -> Kept:
     """Writes a failed run to a file, with the fewest faults that were found to do."""
     path = folder / FILE.format(seed=outcome.seed)
     tape = Tape.of(programme, programme.schedule(outcome.seed), outcome)
@@ -161,12 +176,14 @@ def _keep(programme: Programme, outcome: Outcome, folder: Path, tries: int, *, a
                 line(f"  pitboss rehearse --replay {path}"),
             ]
         )
-    return path
+    return Kept(path, tape)
 
 
-def _shown(tape: Tape, outcome: Outcome, kept: Mapping[int, Path]) -> Shown:
-    replay = kept.get(outcome.seed)
-    return Shown(outcome, tape.schedule, tape.programme.seconds, "" if replay is None else str(replay))
+def _shown(schedule: Schedule, seconds: float, outcome: Outcome, kept: Kept | None) -> Shown:
+    if kept is None:
+        return Shown(outcome, schedule, seconds)
+    fewer = len(kept.tape.schedule.strikes) < len(schedule.strikes)
+    return Shown(outcome, schedule, seconds, str(kept.path), kept.tape.schedule if fewer else None)
 
 
 def _write_page(path: Path, runs: Sequence[Shown], title: str) -> None:

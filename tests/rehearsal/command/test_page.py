@@ -12,6 +12,7 @@ from sessions.control.rehearsal.checker import Violation
 from sessions.control.rehearsal.page import Shown, report
 from sessions.control.rehearsal.page.marks import Scale, clock, clock_ticks, steps, thinned, ticks
 from sessions.control.rehearsal.run import Outcome
+from sessions.control.rehearsal.storm import Schedule
 from tests.rehearsal.command.samples import BROKEN, EMPTY, SCHEDULE, SOUND
 
 SHOWN = Shown(SOUND, SCHEDULE, 60.0)
@@ -35,6 +36,15 @@ def test_what_broke_is_told_in_its_words_and_with_the_way_to_see_it_again() -> N
     assert "order &lt;b&gt;7f&lt;/b&gt; is at the broker twice, &amp; that is one too many" in page
     assert "pitboss rehearse --replay /tmp/rehearsal-8.json" in page
     assert ">broken<" in page
+
+
+def test_the_faults_that_are_enough_are_named_and_stand_out() -> None:
+    needed = Schedule(SCHEDULE.strikes[1:])
+    page = report([attrs.evolve(SHOWN, outcome=BROKEN, replay="x.json", needed=needed)], "Seed 8")
+    assert "Enough for it, of 2 faults: delay=3 tradovate at 0:39." in page
+    marks = [one.get("class") for drawing in drawings(page) for one in drawing.iter()]
+    assert (marks.count("strike"), marks.count("strike needed")) == (1, 1)
+    assert "It takes no fault at all." in report([attrs.evolve(SHOWN, outcome=BROKEN, needed=Schedule())], "Seed 8")
 
 
 def test_of_many_runs_the_broken_ones_are_drawn_and_all_are_listed() -> None:

@@ -7,22 +7,29 @@ from typing import Final
 import attrs
 
 from sessions.control.rehearsal.page.marks import clock, tag, text
-from sessions.control.rehearsal.page.timeline import timeline
-from sessions.control.rehearsal.run import Outcome
+from sessions.control.rehearsal.page.timeline import strike_words, timeline
+from sessions.control.rehearsal.run import SETTLE, Outcome
 from sessions.control.rehearsal.storm import Schedule
 from sessions.control.view.rehearsal import profit_words, span, whole_words
 
+NAMED: Final = 8  # faults that are named one by one
 LOOKED_AT: Final = 5  # runs that are drawn: the first that broke, else the first
 
 
 @attrs.frozen
 class Shown:
-    """A run as the page takes it; `seconds` is how long its storm lasted, `replay` the file that plays it again."""
+    """A run as the page takes it.
+
+    seconds  how long its storm lasted
+    replay   the file that plays it again, if it failed
+    needed   the faults that are enough for it to fail
+    """
 
     outcome: Outcome
     schedule: Schedule
     seconds: float
     replay: str = ""
+    needed: Schedule | None = None
 
 
 def report(runs: Sequence[Shown], title: str) -> str:
@@ -111,7 +118,7 @@ def _run(shown: Shown, *, alone: bool) -> str:
     parts = [] if alone else [tag("h2", text(f"Seed {outcome.seed}"))]
     if outcome.complaints:
         parts.append(_broken(shown))
-    parts.append(tag("div", timeline(outcome, shown.schedule, shown.seconds), class_="drawing"))
+    parts.append(tag("div", timeline(outcome, shown.schedule, shown.seconds, shown.needed), class_="drawing"))
     parts.append(_key())
     struck = [([row, names, f"{count:,}"], "") for row, names, count in _struck(shown)]
     ended = [([clock(one.at_s), one.why or f"ended with code {one.code}"], "") for one in outcome.restarts]
@@ -128,9 +135,21 @@ def _run(shown: Shown, *, alone: bool) -> str:
 def _broken(shown: Shown) -> str:
     sentences = [tag("li", text(one)) for one in shown.outcome.complaints]
     parts = [tag("b", "What broke"), tag("ul", *sentences)]
+    if shown.needed is not None:
+        parts.append(tag("p", text(_enough(shown.needed, len(shown.schedule.strikes)))))
     if shown.replay:
         parts.append(tag("p", "Play it again: ", tag("code", text(f"pitboss rehearse --replay {shown.replay}"))))
     return tag("div", *parts, class_="broken-box")
+
+
+def _enough(needed: Schedule, drawn: int) -> str:
+    """Which faults it takes, if they are few."""
+    if not needed.strikes:
+        return "It takes no fault at all."
+    if len(needed.strikes) > NAMED:
+        return f"{len(needed.strikes)} of {drawn} faults are enough for it."
+    words = (f"{strike_words(one)} at {clock(SETTLE + one.at_ms / 1000)}" for one in needed.strikes)
+    return f"Enough for it, of {drawn} faults: {', '.join(words)}."
 
 
 def _key() -> str:

@@ -1,6 +1,6 @@
 """One run along its time, as a drawing: each thing that happened stands above the others of its moment."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Final
 
@@ -38,11 +38,11 @@ class Lane:
     draw: Callable[[float], str]
 
 
-def timeline(outcome: Outcome, schedule: Schedule, seconds: float) -> str:
-    """The drawing of a run whose storm lasted so many seconds."""
+def timeline(outcome: Outcome, schedule: Schedule, seconds: float, needed: Schedule | None = None) -> str:
+    """The drawing of a run whose storm lasted so many seconds; the needed faults stand out."""
     end = max(outcome.simulated_s, SETTLE + seconds)
     x = Scale(0, end, _LEFT, WIDTH - _RIGHT)
-    lanes = list(_lanes(outcome, schedule, x))
+    lanes = list(_lanes(outcome, schedule, needed, x))
     tops, bottom = [], 34.0
     for lane in lanes:
         tops.append(bottom + 16)
@@ -55,11 +55,12 @@ def timeline(outcome: Outcome, schedule: Schedule, seconds: float) -> str:
     return tag("svg", *inner, viewBox=f"0 0 {WIDTH} {bottom:.0f}", role="img", aria_label="what happened when")
 
 
-def _lanes(outcome: Outcome, schedule: Schedule, x: Scale) -> Iterator[Lane]:
+def _lanes(outcome: Outcome, schedule: Schedule, needed: Schedule | None, x: Scale) -> Iterator[Lane]:
     colours = _colours(outcome)
     rows = [(row, list(strikes)) for row, strikes in groupby(sorted(schedule.strikes, key=_row), key=_row)]
+    enough = frozenset() if needed is None else frozenset(needed.strikes)
     if rows:
-        yield Lane("Faults, by class", len(rows) * _ROW, lambda top: _faults(rows, x, top))
+        yield Lane("Faults, by class", len(rows) * _ROW, lambda top: _faults(rows, enough, x, top))
     yield Lane("The daemon's lives", 14, lambda top: _lives(outcome, x, top))
     yield Lane("Orders and fills", 56, lambda top: _activity(outcome, x, top))
     yield Lane("Profit and loss", 150, lambda top: _profit(outcome, x, top))
@@ -121,24 +122,32 @@ def _violations(outcome: Outcome, x: Scale, bottom: float) -> str:
 # The lanes.
 
 
-def _faults(rows: Sequence[tuple[tuple[str, str], list[Strike]]], x: Scale, top: float) -> str:
+def _faults(
+    rows: Sequence[tuple[tuple[str, str], list[Strike]]], enough: Container[Strike], x: Scale, top: float
+) -> str:
     parts = []
     for number, ((row, fault), strikes) in enumerate(rows):
         middle = top + number * _ROW + _ROW / 2
         parts.append(tag("line", x1=x.begin, x2=x.end, y1=middle, y2=middle, class_="rail"))
         parts.append(label(_LEFT - 10, middle + 4, f"{fault}  {row}", "name", "end"))
         parts.append(label(x.end + 10, middle + 4, len(strikes), "count"))
-        parts += [_strike(one, x, middle) for one in strikes]
+        parts += [_strike(one, x, middle, "strike needed" if one in enough else "strike") for one in strikes]
     return "".join(parts)
 
 
-def _strike(strike: Strike, x: Scale, middle: float) -> str:
+def _strike(strike: Strike, x: Scale, middle: float, class_: str) -> str:
     begin = x(SETTLE + strike.at_ms / 1000)
     end = min(x(SETTLE + (strike.at_ms + strike.lasts_ms) / 1000), x.end)
-    words = f"{clock(SETTLE + strike.at_ms / 1000)}  {strike.fault}{strike.value} {strike.at}".strip()
+    words = f"{clock(SETTLE + strike.at_ms / 1000)}  {strike_words(strike)}"
     lasts = f", for {strike.lasts_ms / 1000:g} s" if strike.lasts_ms else ""
     width = round(max(end - begin, 3), 1)
-    return tag("rect", hint(words + lasts), x=begin, y=middle - 4, width=width, height=8, rx=1.5, class_="strike")
+    return tag("rect", hint(words + lasts), x=begin, y=middle - 4, width=width, height=8, rx=1.5, class_=class_)
+
+
+def strike_words(strike: Strike) -> str:
+    """A fault with what it takes and whom it strikes."""
+    value = strike.value if not strike.value or strike.value.startswith("=") else f"={strike.value}"
+    return f"{strike.fault}{value} {strike.at}".strip()
 
 
 def _lives(outcome: Outcome, x: Scale, top: float) -> str:
