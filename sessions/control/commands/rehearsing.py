@@ -84,9 +84,8 @@ def rehearsed(
         first = next(one for one in broken if one.failure == outcome.failure)
         kept[outcome.seed] = _keep(programme, outcome, keep, tries if outcome is first else 0, as_json=as_json)
     if page is not None:
-        shown = [
-            _shown(Tape.of(programme, programme.schedule(one.seed), one), one, kept.get(one.seed)) for one in outcomes
-        ]
+        seconds = programme.seconds
+        shown = [_shown(programme.schedule(one.seed), seconds, one, kept.get(one.seed)) for one in outcomes]
         _write_page(page, shown, f"{len(outcomes)} runs" if len(outcomes) > 1 else f"Seed {outcomes[0].seed}")
     return NOT_WELL if broken else 0
 
@@ -105,11 +104,8 @@ def replayed(path: Path, page: Path | None, *, as_json: bool) -> int:
         words = "the same run, event for event" if same else "not the same run: the code or what it reads has changed"
         show([line((words, "good" if same else "warn"))])
     if page is not None:
-        _write_page(
-            page,
-            [_shown(tape.schedule, tape.programme.seconds, outcome, Kept(path, tape))],
-            f"Seed {tape.seed}, {path.name}",
-        )
+        shown = _shown(tape.schedule, tape.programme.seconds, outcome, Kept(path, tape))
+        _write_page(page, [shown], f"Seed {tape.seed}, {path.name}")
     return 0 if outcome.sound else NOT_WELL
 
 
