@@ -440,5 +440,8 @@ def _implied(event: MarketEvent) -> Quote | None:
 
 
 def _mark(ledger: Ledger, quote: Quote) -> None:
+    last = ledger.account.marks.get(quote.symbol)
+    if last is not None and last.bid is quote.bid and last.ask is quote.ask and last.time_ns == quote.time_ns:
+        return  # this very quote
     if quote.bid is not None or quote.ask is not None:
         ledger.mark(Mark(quote.symbol, quote.time_ns, quote.bid, quote.ask))

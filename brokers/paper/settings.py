@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 import attrs
 
@@ -68,12 +69,18 @@ class Fee:
         """The fee of one fill in the instrument's settlement currency, exact to eight places."""
         share = self.maker_share if liquidity is Liquidity.MAKER else self.taker_share
         if not share:
-            return (self.per_contract * quantity).quantize(_CENT_MILLIONTH).normalize()
+            return _fee_of_contracts(self.per_contract, quantity)
         if instrument.kind is Kind.INVERSE:
             value = quantity * instrument.multiplier / price
         else:
             value = quantity * instrument.multiplier * abs(price)
         return (self.per_contract * quantity + share * value).quantize(_CENT_MILLIONTH).normalize()
+
+
+@lru_cache(maxsize=1_024)
+def _fee_of_contracts(each: Decimal, quantity: Decimal) -> Decimal:
+    """So much a contract: few quantities are traded again and again."""
+    return (each * quantity).quantize(_CENT_MILLIONTH).normalize()
 
 
 FEES: Mapping[Kind, Fee] = {
