@@ -9,7 +9,7 @@ from brokers.instruments import EXACT
 from brokers.ledger import Correction
 from brokers.lifecycle import LifecycleError, OrderLife, advance
 from brokers.model import Fill, Order, OrderType
-from brokers.order_events import Acknowledged, Filled
+from brokers.order_events import Acknowledged, Corrected, Filled
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft, unresolved
 from brokers.reconciliation.events import (
@@ -38,8 +38,11 @@ def hear_all(draft: Draft, fills: Iterable[Fill]) -> tuple[Fill, ...]:
 
 
 def hear(draft: Draft, fill: Fill) -> None:
-    """Books one execution wherever it belongs; one that is known, or repeats its legs, changes nothing."""
-    if draft.fold.knows(fill.id) or fill.symbol in draft.truth.combos:
+    """Books one execution wherever it belongs; one that is known, or repeats its legs, is at most corrected."""
+    if fill.symbol in draft.truth.combos:
+        return
+    if draft.fold.knows(fill.id):
+        _restate(draft, fill)
         return
     claim = _revived(draft, fill) if fill.order_key in draft.fold.watched else _claim_of(draft, fill)
     if claim is None:
@@ -51,6 +54,17 @@ def hear(draft: Draft, fill: Fill) -> None:
         _of_order(draft, claim, fill)
     if draft.fold.knows(fill.id):
         draft.disagree(fill.symbol, draft.now.ns)  # to be compared with positions that are read from now on
+
+
+def _restate(draft: Draft, fill: Fill) -> None:
+    """Takes over a price or quantity that the broker lists otherwise than it was told, once no list can be older."""
+    claim, asked = _claim_of(draft, fill), draft.truth.fills
+    if claim is None or asked is None or asked.asked_ns < claim.touched_ns + draft.orders.visibility_ns:
+        return
+    known = claim.life.executions.by_id.get(fill.id)
+    changed = known is not None and (known.quantity, known.price) != (fill.quantity, fill.price)
+    if changed and draft.fits(claim.key, Corrected(fill.id, fill)):
+        draft.disagree(fill.symbol, draft.now.ns)
 
 
 def _of_order(draft: Draft, claim: Claim, fill: Fill) -> None:

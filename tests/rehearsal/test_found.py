@@ -5,6 +5,7 @@ import pytest
 
 from sessions.control.rehearsal.cast import usual_source
 from sessions.control.rehearsal.checker import Invariant
+from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.run import Plan, rehearse
 from sessions.control.rehearsal.storm import Schedule, Strike
 
@@ -47,7 +48,7 @@ def test_it_is_whole_again_when_the_storm_is_over(found: Found) -> None:
             lines.append(line)
 
     outcome = rehearse(
-        Plan(seed=found.seed, sources=(source,), seconds=found.seconds, schedule=schedule, rules=(Listener,))
+        Plan(seed=found.seed, sources=(source,), seconds=found.seconds, schedule=schedule, rules=(*RULES, Listener))
     )
     assert (outcome.error, outcome.violations) == ("", ())
     assert outcome.converged_s < 240

@@ -41,6 +41,17 @@ def test_b1_an_execution_told_three_times_counts_once() -> None:
     assert stage.position() == 1
 
 
+def test_f18_a_listed_price_that_differs_is_a_correction_that_nobody_told_unless_the_list_may_be_old() -> None:
+    stage = play(claim(working(K2)))
+    stage.hear(fill("X1", 2, 4500, order_key="K1", broker_order_id="41"))
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501)], "held": [held(2, 4501)]}
+    assert not stage.cycle(0.5, fills=[fill("X1", 2, 4499, order_key="K1", broker_order_id="41")], **filled).events
+    result = stage.cycle(30, fills=[fill("X1", 2, 4501, order_key="K1", broker_order_id="41")], **filled)
+    assert kinds(result.events) == ["OrderEvent"]
+    assert of(stage.life().filled, stage.life().executions.average_price) == (2, 4501)
+    assert not stage.cycle(5, fills=[fill("X1", 2, 4501, order_key="K1", broker_order_id="41")], **filled).events
+
+
 def test_b3_a_replay_after_the_end_gives_one_fill_and_one_end() -> None:
     stage = play(claim(working(order())))
     stage.hear(fill("X1", 1, order_key="K1"))
