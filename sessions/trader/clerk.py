@@ -13,7 +13,6 @@ from brokers.ledger import LedgerError
 from brokers.model import Fill, OrderReport, OrderState, Position
 from sessions.risk.events import ChangeSettled, Closed, Filled, Placed, Positioned, Valued
 from sessions.risk.gate import RiskGate
-from sessions.risk.open_orders import Holding
 from sessions.strategy import Filled as ToldFill
 from sessions.strategy import Picture
 from sessions.trader.blotter import Blotter
@@ -99,7 +98,7 @@ class Clerk:
     def _true_up(self, symbol: str, now_ns: int) -> None:
         """Tells risk of a position that changed without a fill: a bust, a correction."""
         held = self.desk.quantity(symbol, self.session)
-        if held != self._book.position(Holding(self.session, symbol)):
+        if held != self._book.lines.seen(self.session, symbol).held:
             self._gate.record(Positioned(self.session, symbol, held), now_ns)
             self._look_at(symbol, now_ns)
 

@@ -23,7 +23,7 @@ from brokers.lifecycle import LifecycleError
 from brokers.market import MarketStatus, Quote
 from brokers.model import Order, OrderGroup, OrderType
 from brokers.sides import Side
-from runtime import Name, World
+from runtime import Name, Ref, World
 from runtime.errors import CallError
 from sessions.risk.case import Amend, Cancel, Facts, unit_worth
 from sessions.risk.events import ChangeSettled, Closed, Marked
@@ -50,7 +50,7 @@ class Dealer:
     epoch: int
     world: World
     orders: Connection
-    account: Name[AccountManager]
+    account: Ref[AccountManager] | Name[AccountManager]
     gate: RiskGate
     desk: AccountDesk
     blotter: Blotter

@@ -214,8 +214,9 @@ class Trader(Actor):
         self.standing = Standing(
             self.session, self.plan.account, self.gate, self._books(), world, self.spawn, self._publish_alert
         )
+        account = around.account.resolve() or around.account  # it ends with this trader, and so need not be looked up
         self.dealer = Dealer(
-            self.session, self.epoch, world, around.orders, around.account, self.gate, desk, self.blotter,
+            self.session, self.epoch, world, around.orders, account, self.gate, desk, self.blotter,
             self.market, around.log, self.request, self._tell,
         )  # fmt: skip
         self.moves = Moves(self.dealer, self.blotter, self.picture)

@@ -66,6 +66,7 @@ def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
     results.at_most("cancel_behind_ticks", 2)
     results.at_least("journal_rows_over_one_by_one", 25)
     results.at_most(f"replay_{ENTRIES + 1}", 1)  # with the entry that the journal begins with
+    results.at_most(f"orders_folded_{ENTRIES}", 1)
     results.at_most("reconcile_large_account", 1)
     results.at_most(f"process_with_{IDLE}_idle_sessions", 80)
     results.at_most(f"growth_within_{ORDERS}_orders", 4)
