@@ -67,7 +67,9 @@ class BrokerSettings:
     """A broker under a name of your own, `[brokers.NAME]`."""
 
     kind: str = setting("Which broker it is, as listed by `pitboss brokers`; paper is the embedded one.", check=NAME)
-    accounts: tuple[str, ...] = setting("The accounts that sessions may use.", check=Each(ACCOUNT, least=1))
+    accounts: tuple[str, ...] = setting(
+        "The accounts that sessions may use; none of a broker that only has prices.", (), Each(ACCOUNT)
+    )
     login: str = setting("The login whose credentials the vault keeps.", "main", LOGIN)
     environment: Literal["paper", "live"] = setting(
         "Whether orders move real money; live must be stated in a file and needs `pitboss arm` besides.", "paper"

@@ -62,6 +62,8 @@ def _of_paper(path: Path, broker: BrokerSettings) -> Iterator[Conflict]:
         yield Conflict((*path, "environment"), "paper, because a paper broker has no other", broker.environment)
     if broker.hosts:
         yield Conflict((*path, "hosts"), "none, because a paper broker has no host", Remark("hosts"))
+    if not broker.accounts:
+        yield Conflict((*path, "accounts"), "at least one account, because a paper broker keeps them", Remark("none"))
 
 
 def _of_emulated(path: Path, broker: BrokerSettings) -> Iterator[Conflict]:
@@ -104,7 +106,8 @@ def _of_session(
         expected = f"a configured broker, {_one_of(tuple(brokers), session.broker)}"
         yield Conflict((*path, "broker"), expected, session.broker)
     if broker is not None and session.account not in broker.accounts:
-        expected = f"an account of brokers.{session.broker}, {_one_of(broker.accounts, session.account)}"
+        known = _one_of(broker.accounts, session.account) if broker.accounts else "whose accounts name none"
+        expected = f"an account of brokers.{session.broker}, {known}"
         yield Conflict((*path, "account"), expected, session.account)
     if session.data not in sources:
         yield Conflict((*path, "data"), f"a source of prices, {_one_of(sources, session.data)}", session.data)

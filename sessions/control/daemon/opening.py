@@ -112,6 +112,7 @@ def settings_of(plan: BrokerPlan, settings: BrokerSettings) -> Any:
         "login": settings.login,
         "environment": Environment(settings.environment),
         "accounts": settings.accounts,
+        "activity": True,  # a daemon has people to tell what happens in their accounts by whatever hand
         "emulated": bool(settings.hosts),
         "acts_within_ns": None if settings.acts_within_ms is None else settings.acts_within_ms * 1_000_000,
     }

@@ -40,6 +40,9 @@ _SECRET: Final = frozenset({"client_secret", "refresh_token", "password", "sec"}
 _SECOND_NS: Final = 1_000_000_000
 
 PAPER_SESSION = """
+[brokers.{broker}]
+kind = "{broker}"
+
 [brokers.paper]
 kind = "paper"
 accounts = ["paper-1"]
@@ -66,8 +69,8 @@ def usual_source(brokers: Iterable[str], symbol: str, seed: int) -> Source:
     """One session a broker, for who has configured none: what only has prices is traded on paper."""
     text = ""
     for broker in brokers:
-        session = PAPER_SESSION if broker == "thinkorswim" else ORDER_SESSION
-        text += BROKER_TABLE.format(broker=broker) + session.format(broker=broker, symbol=symbol, seed=seed)
+        form = PAPER_SESSION if broker == "thinkorswim" else BROKER_TABLE + ORDER_SESSION
+        text += form.format(broker=broker, symbol=symbol, seed=seed)
     return Source("rehearsal", text)
 
 

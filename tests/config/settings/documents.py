@@ -108,6 +108,8 @@ def documents(draw: st.DrawFn) -> Document:
 def a_broker(draw: st.DrawFn, name: str) -> Document:
     data = draw(of_record(BrokerSettings, must=("kind", "accounts")))
     data["login"] = name
+    if not data["accounts"]:  # it may be so for prices alone; here sessions trade on every broker
+        data["accounts"] = ["A"]
     if draw(st.booleans()):
         data.pop("acts_within_ms", None)
         return {"kind": "paper"} | {key: data[key] for key in data if key not in ("kind", "environment", "hosts")}

@@ -61,7 +61,7 @@ def test_every_key_is_typed_has_a_sentence_and_a_default_or_must_be_stated() -> 
 
     walk(Settings, "")
     assert required == {
-        "brokers.kind", "brokers.accounts", "sessions.broker", "sessions.account", "sessions.symbols",
+        "brokers.kind", "sessions.broker", "sessions.account", "sessions.symbols",
         "sessions.strategy",
     }  # fmt: skip
 
@@ -69,6 +69,10 @@ def test_every_key_is_typed_has_a_sentence_and_a_default_or_must_be_stated() -> 
 def test_values_arrive_exact_and_typed() -> None:
     risk = loaded('[risk]\nmax_daily_loss = "0.10"\nsymbols = ["ES"]\norders_per_minute = 90').risk
     assert (risk.max_daily_loss, risk.symbols, risk.orders_per_minute) == (Decimal("0.10"), ("ES",), 90)
+
+
+def test_a_broker_that_only_has_prices_needs_no_account() -> None:
+    assert loaded('[brokers.prices]\nkind = "thinkorswim"').brokers["prices"].accounts == ()
 
 
 def test_a_later_file_replaces_an_array_and_adds_to_a_table() -> None:

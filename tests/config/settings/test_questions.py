@@ -43,7 +43,7 @@ def test_a_real_broker_is_asked_for_login_and_environment_and_a_paper_broker_is_
     [
         ("kind", "papper", "expected one of paper, tradovate, got 'papper'"),
         ("environment", "real", "expected one of paper, live, got 'real' (string)"),
-        ("account", "", "expected an array of at least one, each an account id of letters, digits and . _ : -, got [] (array)"),
+        ("account", "", "expected an account id of letters, digits and . _ : -, got '' (string)"),
         ("session", "ES Trend", "expected a name of small letters and digits, such as es-trend: at most 40, words joined by single hyphens, got 'ES Trend' (string)"),
         ("symbols", "es", "expected a symbol of capital letters, digits, dot, slash and hyphen, such as ES or BTC-USD, got 'es' (string)"),
         ("max_position", "two", "expected a decimal in quotes, such as \"0.25\", got 'two' (string)"),
