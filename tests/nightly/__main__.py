@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,10 +18,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sessions.control.rehearsal.storm import KINDS
 from tests.nightly.jobs import HOURS, ROOT, Job, jobs
 from tests.nightly.state import TAIL, Done, Night, OtherNight, State
 
 COUNTED = ("orders", "fills", "events", "restarts", "violations", "simulated_s")
+ROW, CELL = re.compile(r"F\d\d"), re.compile(r"F\d\d \w+")
+RAREST = 20  # cells that are named
 
 
 @click.command()
@@ -142,27 +146,29 @@ def told(wanted: Sequence[Job], state: State) -> int:
         cells = (len(own), len(done) - failed, failed, sum(bool(job.skipped) for job in own), f"{seconds / 3600:.2f}")
         table.add_row(kind, *map(str, cells))
     console.print(table)
-    total = state.figures()
-    if total:
-        rows = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " not in name}
-        seen = {name: count for name, count in sorted(total.items()) if name.startswith("F") and " " in name}
-        hours = total["simulated_s"] / 3600
-        console.print(
-            f"rehearsed: {total['runs']:,} runs, {hours:,.1f} h, {total['events']:,} events, {total['orders']:,} orders, "
-            f"{total['fills']:,} fills, {total['restarts']:,} restarts, {total['violations']:,} violations",
-            soft_wrap=True,
-        )
-        console.print("faults: " + ", ".join(f"{row} {count:,}" for row, count in rows.items()), soft_wrap=True)
-        console.print(
-            f"{len(seen)} cells of fault and order state, of them fewer than 10 times: "
-            + (", ".join(f"{cell} {count}" for cell, count in seen.items() if count < 10) or "none"),
-            soft_wrap=True,
-        )
+    if any(job.kind == "rehearse" and job.name in state.done for job in wanted):
+        console.print("\n".join(rehearsed(state.figures())), soft_wrap=True)
     failed_jobs = [job for job in wanted if job.name in state.done and not state.done[job.name].ok]
     for job in failed_jobs:
         console.print(f"\n{job.name}", style="red")
         console.print("\n".join(state.done[job.name].tail), markup=False, soft_wrap=True)
     return 1 if failed_jobs else 0
+
+
+def rehearsed(total: Mapping[str, float]) -> Iterator[str]:
+    """What all rehearsals came to, which faults struck how often, and which hardly or never."""
+    yield (
+        f"rehearsed: {total['runs']:,.0f} runs, {total['simulated_s'] / 3600:,.1f} h, "
+        + ", ".join(f"{total[name]:,.0f} {name}" for name in COUNTED[:-1])
+    )
+    rows, cells = ({name: count for name, count in total.items() if form.fullmatch(name)} for form in (ROW, CELL))
+    yield "faults: " + ", ".join(f"{row} {count:,.0f}" for row, count in sorted(rows.items()))
+    never = sorted({kind.row for kind in KINDS.values()} - set(rows))
+    yield f"faults that never struck: {', '.join(never) or 'none'}"
+    rarest = sorted(cells, key=lambda cell: (cells[cell], cell))[:RAREST]
+    yield f"{len(cells)} cells of fault and state of orders, the rarest: " + ", ".join(
+        f"{cell} {cells[cell]:,.0f}" for cell in rarest
+    )
 
 
 if __name__ == "__main__":

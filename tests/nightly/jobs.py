@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 SEEDS: Final = 2_000  # R04
 HOURS: Final = 6.5
 CHUNK: Final = 20  # seeds of one command
+TRIES: Final = "15"  # to shrink the first failed run of a command
 TIMES: Final = 100  # the everyday size of a suite
 SUITES: Final = {"tests/sessions/process/test_kills.py": 50}  # R11: 1,000 kills
 FUZZ_SECONDS: Final = 600
@@ -46,7 +47,19 @@ def _rehearsals(scale: float, hours: float, keep: str) -> Iterator[Job]:
     for first in range(1, count + 1, CHUNK):
         last = min(first + CHUNK - 1, count)
         size = ("--seed", str(first), "--runs", str(last - first + 1), "--hours", f"{hours:g}")
-        words = ("-m", "sessions.control.cli", "rehearse", *size, "--jobs", "1", "--keep", keep, "--json")
+        words = (
+            "-m",
+            "sessions.control.cli",
+            "rehearse",
+            *size,
+            "--jobs",
+            "1",
+            "--tries",
+            TRIES,
+            "--keep",
+            keep,
+            "--json",
+        )
         yield Job(f"rehearse seeds {first}-{last}", (sys.executable, *words))
 
 

@@ -75,3 +75,13 @@ def test_the_state_of_another_night_is_refused_unless_it_may_be_forgotten(tmp_pa
 def test_what_there_is_to_do_is_listed_with_what_cannot_be_done_here() -> None:
     done = CliRunner().invoke(nightly.main, ["--list", "--scale", "0.01", "--only", "rehearse"])
     assert done.output == "rehearse seeds 1-20\n"
+
+
+def test_what_was_rehearsed_is_told_with_what_never_struck() -> None:
+    total = {"runs": 3.0, "simulated_s": 7200.0, "F08": 5.0, "F08 working": 2.0, "F08 none": 3.0, "command": 1.0}
+    said = list(nightly.rehearsed({**dict.fromkeys(nightly.COUNTED, 1.0), **total}))
+    assert said[0] == "rehearsed: 3 runs, 2.0 h, 1 orders, 1 fills, 1 events, 1 restarts, 1 violations"
+    assert said[1] == "faults: F08 5"
+    assert "F01" in said[2]
+    assert "F08" not in said[2]
+    assert said[3] == "2 cells of fault and state of orders, the rarest: F08 working 2, F08 none 3"
