@@ -35,6 +35,7 @@ from sessions.risk.desk import RiskDesk
 
 Broken = Callable[[], AbstractContextManager[Any]]
 UNLIMITED: Final = 10**9
+_SETTLED: Final = 40.0  # seconds after which a run is under way
 
 
 def instead(where: Any, name: str, made: Callable[[Any], Any]) -> Broken:
@@ -255,12 +256,14 @@ def books_deaf(hear: Any) -> Any:
     return deaf
 
 
-def looks_once(look: Any) -> Any:
-    def once(self: AccountBooks) -> None:
-        if self.cycles == 0:
+def looks_no_more(look: Any) -> Any:
+    """The books compare themselves with the broker for the first half minute only."""
+
+    def early(self: AccountBooks) -> None:
+        if trio.current_time() < _SETTLED:
             look(self)
 
-    return once
+    return early
 
 
 def free_of_fees(apply: Any) -> Any:
@@ -371,11 +374,11 @@ def lets_all_pass(_: Any) -> Any:
 
 
 def slow_poll(poll: Any) -> Any:
-    """The risk desk waits for something inside of a message."""
+    """The keeper of a token waits for something inside of a message."""
 
-    async def slow(self: RiskDesk) -> None:
+    async def slow(self: TokenStore) -> None:
         poll(self)
-        if trio.current_time() > 40:
+        if _SETTLED < trio.current_time() < 2 * _SETTLED:
             await trio.sleep(200)
 
     return slow
@@ -391,12 +394,14 @@ def leaking(start: Any) -> Any:
     return leak
 
 
-def crashing(_: Any) -> Any:
-    """A stream that cannot start."""
+def crashing(poll: Any) -> Any:
+    """The risk desk falls at each look, but for the first."""
 
-    async def crash(self: Any) -> None:
-        await trio.sleep(0.5)
-        raise RuntimeError("broken on purpose")
+    def crash(self: RiskDesk) -> None:
+        if hasattr(self, "looked") and trio.current_time() > _SETTLED:
+            raise RuntimeError("broken on purpose")
+        self.looked = True  # type: ignore[attr-defined]
+        poll(self)
 
     return crash
 

@@ -24,11 +24,10 @@ from brokers.ledger import Ledger
 from brokers.order_log import Attempted, Intended
 from brokers.reconciliation import absences
 from brokers.reconciliation import fills as fills_of_books
-from brokers.reconciliation.events import Adopted, NotAccepted, OrderEvent
+from brokers.reconciliation.events import Adopted, InferredFill, NotAccepted, OrderEvent
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore
 from brokers.tradestation import house as tradestation_house
-from brokers.tradovate.stream import Stream
 from config.settings import Source
 from runtime import MailboxPolicy
 from runtime.decisions import Roster
@@ -169,17 +168,19 @@ MUTANTS: Final = (
            breaks=instead(absences, "_unconfirmed", make.absent_at_once), faults=("partition", "hang", "quota")),
     # Fills and positions.
     Mutant(name="every third execution is dropped", trips=("I04", "I05", "I06"),
-           breaks=instead(AccountDesk, "happen", make.some_fills_lost)),
+           breaks=both(instead(AccountDesk, "happen", make.some_fills_lost),
+                       instead(reconciliation, "reconcile", make.without(InferredFill)))),
     Mutant(name="each execution is booked again", trips=("I05", "I04"),
            breaks=instead(AccountBooks, "hear", make.booked_again)),
     Mutant(name="executions that come twice are two", trips=("I05", "I04"),
            breaks=instead(AccountBooks, "hear", make.doubled), faults=("fill-twice", "break-all")),
     Mutant(name="the books are deaf", trips=("I06", "I03", "I04", "I05"),
-           breaks=both(instead(AccountBooks, "hear", make.books_deaf), instead(AccountBooks, "look", make.looks_once))),
+           breaks=both(instead(AccountBooks, "hear", make.books_deaf), instead(AccountBooks, "look", make.looks_no_more))),
     Mutant(name="nobody looks after a lost update", trips=("I06", "I05", "I04", "I03"),
-           breaks=instead(AccountBooks, "look", make.looks_once), faults=("lose-fill", "lose-update")),
-    Mutant(name="a cancel in doubt is held for done", trips=("I06", "I07"), pace=3,
-           breaks=instead(AccountManager, "_settle_request", make.cancelled_when_asked), faults=_LOST, strikes=20),
+           breaks=instead(AccountBooks, "look", make.looks_no_more), faults=("lose-fill", "lose-update")),
+    Mutant(name="a cancel in doubt is held for done", trips=("I06", "I07"), pace=2,
+           breaks=instead(AccountManager, "_settle_request", make.cancelled_when_asked), faults=("error-before",),
+           strikes=40),
     Mutant(name="a bust is forgotten by the ledger", trips=("I24", "I04", "I05"),
            breaks=instead(AccountDesk, "_correct", make.corrections_ignored), faults=("bust", "correction")),
     Mutant(name="reconciliation never says what it found", trips=("R24", "I06"),
@@ -197,15 +198,15 @@ MUTANTS: Final = (
            breaks=instead(Store, "_connect", make.tail_cut), faults=("kill",), strikes=2),
     # Actors.
     Mutant(name="a task is left behind", trips=("I09",), breaks=instead(AccountBooks, "on_start", make.leaking)),
-    Mutant(name="a message waits inside for minutes", trips=("I10",), breaks=instead(RiskDesk, "poll", make.slow_poll)),
+    Mutant(name="a message waits inside for minutes", trips=("I10",), breaks=instead(TokenStore, "poll", make.slow_poll)),
     Mutant(name="the books' mailbox holds one message", trips=("I11",), pace=3,
            breaks=value(AccountBooks, "mailbox", MailboxPolicy(capacity=1))),
     Mutant(name="a supervisor never gives up", trips=("I18",),
-           breaks=both(instead(Stream, "on_start", make.crashing), instead(Roster, "restart", make.endless),
+           breaks=both(instead(RiskDesk, "poll", make.crashing), instead(Roster, "restart", make.endless),
                        instead(Roster, "delay", lambda _: lambda self, child_id, chance: 0.0))),
     # Logins, secrets, hosts, limits.
     Mutant(name="the first token is used for ever", trips=("I12",), seconds=90.0,
-           breaks=instead(TokenReader, "token", make.first_token_for_ever), faults=("short-tokens",)),
+           breaks=instead(TokenReader, "token", make.first_token_for_ever), faults=("unauthorized",)),
     Mutant(name="a token is asked for twice at once", trips=("I12",),
            breaks=instead(TokenStore, "_exchange", make.exchanged_twice)),
     Mutant(name="headers are kept as they are", trips=("I13",),

@@ -1,7 +1,7 @@
 """I12: one refresh of a login at a time, and no use of a token when a newer one is there."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from brokers.emulation import log
 from brokers.emulation.log import Entry
@@ -29,12 +29,12 @@ class FreshTokens(Invariant):
         """Looks at requests and what became of them."""
         facts, asking = entry.facts, self._asking.setdefault(broker, {})
         match entry.kind:
-            case log.ARRIVED if facts.get("where") == TOKEN:
+            case log.ARRIVED if _asks(facts):
                 self._granted.pop(broker, None)
                 if asking:
                     self.broken(f"{broker} was asked for a token while another request for one was under way")
                 asking[facts["line"]] = facts["path"]
-            case log.ANSWERED if facts.get("where") == TOKEN:
+            case log.ANSWERED if _asks(facts):
                 asking.pop(facts["line"], None)
             case log.LINE if facts.get("what") == "closed":
                 asking.pop(facts["line"], None)
@@ -69,3 +69,8 @@ class FreshTokens(Invariant):
     def struck(self, strike: Strike) -> None:
         """What was handed out may not have arrived."""
         self._granted.clear()
+
+
+def _asks(facts: Mapping[str, Any]) -> bool:
+    """Whether it is about a token that is asked for; over a socket one is only shown."""
+    return facts.get("where") == TOKEN and facts["method"] != "SOCKET"
