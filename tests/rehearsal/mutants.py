@@ -8,10 +8,11 @@ looks for the first seed that catches each, and prints what SEEDS has to say.
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
+import trio
 
 from brokers import lifecycle, outcome, reconciliation
 from brokers.account_books import AccountBooks
@@ -33,7 +34,9 @@ from runtime import MailboxPolicy
 from runtime.decisions import Roster
 from runtime.wire.redaction import Redactor
 from sessions import order_journal
+from sessions.control.api.once import Once
 from sessions.control.daemon import opening
+from sessions.control.daemon.house import SOCKET_FILE
 from sessions.control.rehearsal.cast import BROKER_TABLE
 from sessions.control.rehearsal.checker import Invariant
 from sessions.control.rehearsal.checker.catalogue import RULES
@@ -136,6 +139,28 @@ class DropsAHaltFile(Invariant):
             self.scene.world.disk.write(self.scene.state / HALT_FILE, b"")
 
 
+class SaysItTwice(Invariant):
+    """No rule: a person whose command is sent a second time, under the id of the first."""
+
+    name = "a hand"
+    said = False
+
+    def entry(self, broker: str, entry: Entry) -> None:
+        """Waits for the minute."""
+        if self.now > 60 and not self.said:
+            self.said = True
+            trio.lowlevel.spawn_system_task(self._say, name="a hand")
+
+    async def _say(self) -> None:
+        body = b'{"id": "twice", "session": "tradovate"}'
+        head = f"POST /v1/start HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _ in range(2):
+            stream = await self.scene.world.network.connect_unix(self.scene.state / SOCKET_FILE)
+            await stream.send_all(head.encode() + body)
+            while await stream.receive_some():
+                pass
+
+
 _LOST: Final = ("error-after", "hang", "reset")
 _STREAMS: Final = ("break-all", "partition", "stream-drop")
 _TS: Final = ("tradestation",)
@@ -167,7 +192,7 @@ MUTANTS: Final = (
     Mutant(name="an order that is in doubt never was", trips=("I03",),
            breaks=instead(absences, "_unconfirmed", make.absent_at_once), faults=("partition", "hang", "quota")),
     # Fills and positions.
-    Mutant(name="every third execution is dropped", trips=("I04", "I05", "I06"),
+    Mutant(name="one in three executions is dropped", trips=("I04", "I05", "I06"),
            breaks=both(instead(AccountDesk, "happen", make.some_fills_lost),
                        instead(reconciliation, "reconcile", make.without(InferredFill)))),
     Mutant(name="each execution is booked again", trips=("I05", "I04"),
@@ -231,11 +256,17 @@ MUTANTS: Final = (
            breaks=instead(JournalCapture, "__call__", make.commands_unrecorded)),
     Mutant(name="made-up fills have made-up ids", trips=("I22",), brokers=_TS,
            breaks=instead(fills_of_books, "made_up_id", make.any_id)),
+    Mutant(name="a command that comes again is done again", trips=("I23",), hands=(SaysItTwice,),
+           breaks=instead(Once, "perform", make.forgetful_of_commands)),
     Mutant(name="fees are forgotten", trips=("I24",), breaks=instead(Ledger, "apply", make.free_of_fees)),
     Mutant(name="fills are booked a point off", trips=("I24",), breaks=instead(Ledger, "apply", make.a_tick_off)),
     Mutant(name="all accounts share one stream", trips=("I25", "I03"), brokers=("tradovate", "tradestation"),
            breaks=instead(order_journal, "order_stream", lambda _: lambda broker, account: "order/all/accounts")),
 )  # fmt: skip
+
+
+SEEDS: Final[Mapping[str, int]] = {}
+"""The first seed that catches each, as `python -m tests.rehearsal.mutants` finds it."""
 
 
 def main(words: Sequence[str]) -> None:

@@ -10,9 +10,11 @@ from brokers.emulation.log import Entry
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
 from sessions.control.rehearsal.checker.journalled import fields
 from sessions.control.rehearsal.lives import Ended
+from sessions.control.rehearsal.storm.schedule import Strike
 from sessions.journal import Row
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})  # what goes over sockets is recorded by frames
+HOLD_UP: Final = frozenset({"F24", "F25", "F26", "F27", "F30", "F38"})
 SOON: Final = 5.0  # seconds in which a record is on disk, if its daemon lives on
 
 _What = tuple[str, str, str]  # broker, method, path
@@ -29,10 +31,26 @@ class EverythingRecorded(Invariant):
         self._recorded: Counter[_What] = Counter()  # records that came before their requests
         self._arrived: Counter[_What] = Counter()
         self._open: dict[tuple[str, int], _What] = {}
+        self._held_up = False
         self._lost = 0  # records that the journal says it did not take
+
+    def struck(self, strike: Strike) -> None:
+        """What is in memory waits while the process stands still, or the disk takes nothing."""
+        self._held_up = self._held_up or strike.row in HOLD_UP
+
+    def over(self, strike: Strike) -> None:
+        """From now on it is written."""
+        if strike.row in HOLD_UP:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._held_up = False
+        self._missing = deque((self.now, what) for _, what in self._missing)
 
     def entry(self, broker: str, entry: Entry) -> None:
         """Looks for the record of each request."""
+        if self._held_up:
+            self._go_on()
         if entry.kind != log.ARRIVED or entry.facts.get("where") is None or entry.facts["method"] not in METHODS:
             return
         what = (broker, entry.facts["method"], entry.facts["path"])

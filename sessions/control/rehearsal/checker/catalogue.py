@@ -1,5 +1,6 @@
 """All that a rehearsal judges, in the order of the rows; and what it cannot judge, with what proves it instead."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from sessions.control.rehearsal.checker.audit import EverythingRecorded
@@ -51,3 +52,21 @@ SAFETY: Final[tuple[Rule, ...]] = (
     NothingShared,
 )
 RULES: Final[tuple[Rule, ...]] = (*SAFETY, *LIVENESS)
+
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "R21": "tests/runtime/wire/test_websocket_heartbeat.py::test_f03_a_half_open_socket_is_noticed",
+    "R27": "tests/brokers/guards/test_breaker.py::test_b08_r27_exactly_one_probe_goes_when_the_wait_is_over",
+}
+"""Bounds that neither log nor journal shows: what a stream's heartbeat is, and which request was a probe."""
+
+IN_PART: Final[Mapping[str, str]] = {
+    "I10": "tests/runtime/test_requests.py",
+    "I11": "tests/runtime/test_mailbox.py",
+    "I14": "tests/sessions/daemon/test_rehearsal.py",
+    "I19": "tests/sessions/risk/test_checks.py",
+    "I22": "tests/sessions/journal/test_store.py",
+    "I23": "tests/sessions/daemon/test_rehearsal.py",
+}
+"""Rules that a rehearsal sees from outside only, with the tests that look inside: at every deadline and mailbox, at the
+two keys of a live broker, at each check that may raise, at a journal folded twice, at commands sent again.
+"""

@@ -9,7 +9,10 @@ from sessions.journal import Row
 
 
 class EachFillOnce(Invariant):
-    """Of no order is more booked than the broker ever executed; at rest exactly what counts there, to the value."""
+    """Of no order is more booked than the broker ever executed; at rest exactly what counts there, to the value.
+
+    Where the books had to put a position right that no execution explains, and told a person so, positions tell alone.
+    """
 
     name = "I05"
 
@@ -23,6 +26,11 @@ class EachFillOnce(Invariant):
             for broker_id in move.order.broker_ids[-1:]:
                 self._at_most(move.order.stream, broker_id)
 
+    def _corrected(self, stream: str, symbol: str) -> bool:
+        """Whether the position was put right without an execution that tells why: then orders alone do not add up."""
+        fills = self.scene.told.fills.get(stream, {}).values()
+        return any(one.id.startswith("correction/") and one.symbol == symbol for one in fills)
+
     def _at_most(self, stream: str, broker_id: str) -> None:
         booked = abs(self.scene.told.by_order.get((stream, broker_id), ZERO))
         true = self.scene.traded.orders.get((self._brokers.get(stream, ""), broker_id))
@@ -34,6 +42,8 @@ class EachFillOnce(Invariant):
         scene = self.scene
         for true in scene.traded.orders.values():
             stream = scene.stream(true.broker, true.account)
+            if self._corrected(stream, true.symbol):
+                continue
             booked = scene.told.by_order.get((stream, true.key), ZERO) * true.sign
             if booked != true.filled:
                 yield f"{booked} is booked of {true.broker}'s order {true.key}, {true.filled} counts there"
