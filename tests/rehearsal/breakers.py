@@ -28,12 +28,12 @@ from brokers.reconciliation.events import NotAccepted
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore
 from sessions.control.api.once import Once
+from sessions.health import Health
 from sessions.journal import Journal
 from sessions.journal.capture import JournalCapture
 from sessions.journal.store import Store
 from sessions.journal.writer import Writer
 from sessions.order_journal import JournalOrderLog
-from sessions.risk.desk import RiskDesk
 
 Broken = Callable[[], AbstractContextManager[Any]]
 UNLIMITED: Final = 10**9
@@ -197,14 +197,12 @@ def any_step(_: Any) -> Any:
     return lambda life, wanted, event: None
 
 
-def cancelled_when_asked(settle: Any) -> Any:
-    """A cancel that was taken is held for done."""
+def cancelled_when_asked(proceed: Any) -> Any:
+    """A cancel that is about to be sent is held for done."""
 
-    def done(self: AccountManager, entry: Any, found: Any, refused: Any) -> Any:
-        result = settle(self, entry, found, refused)
-        if refused.__name__ == "CancelRefused" and isinstance(found, Unknown):
-            self.desk.record(reconciliation.OrderEvent(entry.life.order.key, CancelConfirmed()))
-        return result
+    def done(self: AccountManager, entry: Any, *rest: Any) -> Any:
+        self.desk.record(reconciliation.OrderEvent(entry.life.order.key, CancelConfirmed()))
+        return proceed(self, entry, *rest)
 
     return done
 
@@ -375,13 +373,13 @@ def lets_all_pass(_: Any) -> Any:
     return lambda self, case, session: None
 
 
-def slow_poll(poll: Any) -> Any:
-    """The keeper of a token waits for something inside of a message."""
+def slow_answer(positions: Any) -> Any:
+    """The books wait for something inside of a message."""
 
-    async def slow(self: TokenStore) -> None:
-        poll(self)
-        if _SETTLED < trio.current_time() < 2 * _SETTLED:
-            await trio.sleep(200)
+    async def slow(self: AccountBooks) -> Any:
+        if trio.current_time() < 2 * _SETTLED:
+            await trio.sleep(140)
+        return positions(self)
 
     return slow
 
@@ -396,16 +394,27 @@ def leaking(start: Any) -> Any:
     return leak
 
 
-def crashing(poll: Any) -> Any:
-    """The risk desk falls at each look, but for the first."""
+def crashing(look: Any) -> Any:
+    """Health falls over what it sees."""
 
-    def crash(self: RiskDesk) -> None:
-        if hasattr(self, "looked") and trio.current_time() > _SETTLED:
+    async def crash(self: Health) -> Any:
+        if trio.current_time() > _SETTLED:
             raise RuntimeError("broken on purpose")
-        self.looked = True  # type: ignore[attr-defined]
-        poll(self)
+        return await look(self)
 
     return crash
+
+
+def unstartable(start: Any) -> Any:
+    """Health cannot start when a run is under way."""
+
+    async def fall(self: Health) -> None:
+        if trio.current_time() > _SETTLED:
+            await trio.sleep(0.2)
+            raise RuntimeError("broken on purpose")
+        await start(self)
+
+    return fall
 
 
 def endless(restart: Any) -> Any:

@@ -29,6 +29,7 @@ from brokers.reconciliation.events import Adopted, InferredFill, NotAccepted, Or
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.token_store import TokenStore
 from brokers.tradestation import house as tradestation_house
+from brokers.tradestation.quota import Tolls
 from config.settings import Source
 from runtime import MailboxPolicy
 from runtime.decisions import Roster
@@ -43,13 +44,13 @@ from sessions.control.rehearsal.checker.catalogue import RULES
 from sessions.control.rehearsal.checker.checker import Rule
 from sessions.control.rehearsal.run import Outcome, Plan, rehearse
 from sessions.control.rehearsal.storm import KINDS, Schedule, Strike
+from sessions.health import Health
 from sessions.journal import Chain
 from sessions.journal.capture import JournalCapture
 from sessions.journal.store import Store
 from sessions.journal.writer import Writer
 from sessions.order_journal import JournalOrderLog
 from sessions.risk import gate
-from sessions.risk.desk import RiskDesk
 from sessions.risk.gate import RiskGate
 from sessions.risk.kill_switch import HALT_FILE
 from tests.rehearsal import breakers as make
@@ -203,9 +204,8 @@ MUTANTS: Final = (
            breaks=both(instead(AccountBooks, "hear", make.books_deaf), instead(AccountBooks, "look", make.looks_no_more))),
     Mutant(name="nobody looks after a lost update", trips=("I06", "I05", "I04", "I03"),
            breaks=instead(AccountBooks, "look", make.looks_no_more), faults=("lose-fill", "lose-update")),
-    Mutant(name="a cancel in doubt is held for done", trips=("I06", "I07"), pace=2,
-           breaks=instead(AccountManager, "_settle_request", make.cancelled_when_asked), faults=("error-before",),
-           strikes=40),
+    Mutant(name="a cancel that is to be sent is held for done", trips=("I03", "I06"), pace=3,
+           breaks=instead(AccountManager, "continue_cancel", make.cancelled_when_asked)),
     Mutant(name="a bust is forgotten by the ledger", trips=("I24", "I04", "I05"),
            breaks=instead(AccountDesk, "_correct", make.corrections_ignored), faults=("bust", "correction")),
     Mutant(name="reconciliation never says what it found", trips=("R24", "I06"),
@@ -223,11 +223,12 @@ MUTANTS: Final = (
            breaks=instead(Store, "_connect", make.tail_cut), faults=("kill",), strikes=2),
     # Actors.
     Mutant(name="a task is left behind", trips=("I09",), breaks=instead(AccountBooks, "on_start", make.leaking)),
-    Mutant(name="a message waits inside for minutes", trips=("I10",), breaks=instead(TokenStore, "poll", make.slow_poll)),
+    Mutant(name="a message waits inside for minutes", trips=("I10",), seconds=10.0, pace=20,
+           breaks=instead(AccountBooks, "positions", make.slow_answer)),
     Mutant(name="the books' mailbox holds one message", trips=("I11",), pace=3,
            breaks=value(AccountBooks, "mailbox", MailboxPolicy(capacity=1))),
-    Mutant(name="a supervisor never gives up", trips=("I18",),
-           breaks=both(instead(RiskDesk, "poll", make.crashing), instead(Roster, "restart", make.endless),
+    Mutant(name="a supervisor never gives up", trips=("I18",), pace=20,
+           breaks=both(instead(Health, "look", make.crashing), instead(Health, "on_start", make.unstartable), instead(Roster, "restart", make.endless),
                        instead(Roster, "delay", lambda _: lambda self, child_id, chance: 0.0))),
     # Logins, secrets, hosts, limits.
     Mutant(name="the first token is used for ever", trips=("I12",), seconds=90.0,
@@ -240,6 +241,7 @@ MUTANTS: Final = (
     Mutant(name="a broker's own hosts are used", trips=("I14",), breaks=instead(opening, "settings_of", make.own_hosts)),
     Mutant(name="nobody counts requests", trips=("I15",), brokers=_TS,
            breaks=both(instead(tradestation_house, "Host", make.boundless),
+                       instead(Tolls, "heed", lambda _: lambda self, resource, answer, sent_ns: None),
                        instead(AccountBooks, "__init__", make.hurried))),
     Mutant(name="a broker that says when is not heeded", trips=("R22",), pace=2,
            breaks=instead(Pauses, "hold", lambda _: lambda self, held: False), faults=("quota",), strikes=20),
@@ -265,7 +267,54 @@ MUTANTS: Final = (
 )  # fmt: skip
 
 
-SEEDS: Final[Mapping[str, int]] = {}
+SEEDS: Final[Mapping[str, int]] = {
+    "an answer that is in doubt is asked for again": 1,
+    "every order is sent twice": 1,
+    "what is in doubt is sent again when a stream is back": 2,
+    "an order is sent before the journal has it": 1,
+    "intents are not written": 1,
+    "attempts are not written": 1,
+    "a stranger's order is not adopted": 1,
+    "the journal is not read at the start": 1,
+    "a 5xx is taken for a no": 1,
+    "silence is taken for not sent": 1,
+    "an order that is not listed at once is proved absent": 1,
+    "an order that is in doubt never was": 2,
+    "one in three executions is dropped": 1,
+    "each execution is booked again": 1,
+    "executions that come twice are two": 1,
+    "the books are deaf": 1,
+    "nobody looks after a lost update": 1,
+    "a cancel that is to be sent is held for done": 1,
+    "a bust is forgotten by the ledger": 1,
+    "reconciliation never says what it found": 1,
+    "an attempt is written twice": 1,
+    "some notes never reach the disk": 1,
+    "any step is legal": 1,
+    "every row has the same hash": 1,
+    "a start throws the last rows away": 1,
+    "a task is left behind": 1,
+    "a message waits inside for minutes": 1,
+    "the books' mailbox holds one message": 1,
+    "a supervisor never gives up": 1,
+    "the first token is used for ever": 1,
+    "a token is asked for twice at once": 1,
+    "headers are kept as they are": 1,
+    "bodies are kept as they are": 1,
+    "a broker's own hosts are used": 1,
+    "nobody counts requests": 1,
+    "a broker that says when is not heeded": 1,
+    "every rung permits everything": 1,
+    "the gate does not ask the switch": 1,
+    "a check that breaks lets pass": 1,
+    "stamps run backwards": 1,
+    "orders leave no record": 1,
+    "made-up fills have made-up ids": 1,
+    "a command that comes again is done again": 1,
+    "fees are forgotten": 1,
+    "fills are booked a point off": 1,
+    "all accounts share one stream": 1,
+}
 """The first seed that catches each, as `python -m tests.rehearsal.mutants` finds it."""
 
 

@@ -12,6 +12,7 @@ from brokers.emulation.catalogue import Where
 from brokers.emulation.desk import Desk
 from brokers.emulation.frames import Emit
 from brokers.emulation.house import House
+from brokers.emulation.log import LINE
 from brokers.emulation.web import Reply, Request, Streaming
 from brokers.emulation.windows import FixedWindows, Quota, Verdict
 from brokers.tradestation.emulator.book import OrderBook
@@ -112,6 +113,7 @@ class TradeStation:
             self._check_bearer(request, one)
             verdict = self._spend(one)
             if verdict is not None and not verdict.passes:
+                self._house.log.put(LINE, what="too many calls")
                 return _headed(failure(403, "Quota Exceeded"), one.resource, verdict)
             answer = one.handler(request, parts)
         except RefusedError as refused:

@@ -1,9 +1,11 @@
 """I03 and I07: no order lost, and none that lives a life that there is not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from sessions.control.rehearsal.checker.invariant import Invariant
+from brokers.emulation import log
+from brokers.emulation.log import Entry
+from sessions.control.rehearsal.checker.invariant import Invariant, Scene
 from sessions.control.rehearsal.checker.journalled import FINAL, Move
 from sessions.journal import Row
 
@@ -25,6 +27,8 @@ _PROOF: Final = frozenset({"order.reconciled", "books.not_accepted", "books.neve
 _RESTATES: Final = frozenset({"order.corrected", "order.busted", "books.late_acceptance"})
 _UNANSWERED: Final = frozenset({"pending_new", "created", "unknown", "pending_cancel"})
 _DEATHS: Final = frozenset({"books.abandoned", "books.never_sent", "books.not_accepted", "order.rejected"})
+_ENDED: Final = frozenset({"canceled", "expired"})
+_LIES: Final = frozenset({"lie", "out-on-replace", "late-fill"})
 _UNSENT: Final = frozenset({"created", "rejected"})  # an intent that never left may end so
 
 
@@ -88,15 +92,24 @@ class NoOrderLost(Invariant):
 
     name = "I03"
 
+    def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
+        super().__init__(scene, report)
+        self._liars: set[str] = set()  # brokers that said of a living order that it had ended
+
+    def entry(self, broker: str, entry: Entry) -> None:
+        """Notes who is not to be believed."""
+        if entry.kind == log.FAULT and entry.facts["name"] in _LIES:
+            self._liars.add(broker)
+
     def row(self, row: Row) -> None:
         """Looks whether the row holds a living order for dead."""
         for move in self.scene.told.moves:
-            if move.kind in _DEATHS:
-                true = self.scene.traded.known_as(move.order.key)
-                if true is not None and not true.refused:
-                    self.broken(
-                        f"row {row.seq}, {move.kind}: {true.broker} has the order {move.order.key} as {true.key}"
-                    )
+            true = self.scene.traded.known_as(move.order.key)
+            if true is None or true.refused or true.broker in self._liars:
+                continue
+            ended = move.after in _ENDED and move.before not in FINAL and not true.ended
+            if move.kind in _DEATHS or ended:
+                self.broken(f"row {row.seq}, {move.kind}: {true.broker} has the order {move.order.key} as {true.key}")
 
     def apart(self) -> Iterator[str]:
         """Looks for each order."""
