@@ -24,6 +24,8 @@ POLL: Final = 5.0
 STREAMS_UP: Final = 30.0
 QUIET: Final = 60.0  # seconds after the storm in which what it began may still come to light
 TOKEN_LOST_WITHIN: Final = 30.0
+HELD_UP: Final = frozenset({"F03", "F38", "F40"})  # rows of strikes that stall connections
+LATEST: Final = 60.0  # seconds that a stalled request may wait
 START_WITHIN: Final = 10.0
 BROKER_TIME: Final = 20.0  # what the brokers' own answers may add to a start
 JOURNAL_WITHIN: Final = 5.0
@@ -87,6 +89,12 @@ class WaitsAsTold(Invariant):
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self._until: dict[str, tuple[float, float]] = {}  # by broker: when it said so, until when
+        self._clouded = -math.inf  # until when what arrives may have left long before
+
+    def struck(self, strike: Strike) -> None:
+        """What holds a request up on its way lets it arrive late."""
+        if strike.row in HELD_UP:
+            self._clouded = max(self._clouded, self.now + strike.lasts_ms / 1000 + LATEST)
 
     def entry(self, broker: str, entry: Entry) -> None:
         """Looks at what is told and what comes."""
@@ -95,7 +103,7 @@ class WaitsAsTold(Invariant):
             self._until[broker] = (self.now, self.now + float(facts["retry_after"]))
         elif entry.kind == log.ARRIVED and "where" in facts and broker in self._until:
             told, until = self._until[broker]
-            on_its_way = self.now < told + 0.5
+            on_its_way = self.now < max(told + 0.5, self._clouded)
             if self.now >= until:
                 del self._until[broker]
             elif not on_its_way and facts["where"] != "token" and self.now < until - 0.1:
