@@ -36,6 +36,7 @@ class Draft:
         self.look_alikes: dict[str, list[str]] = defaultdict(list)  # by order in doubt: what its date alone rules out
         self.strangers: dict[str, Told] = {}  # listed orders that are not ours, by the broker's id
         self.held_back: list[Fill] = []
+        self.renamed: set[str] = set()  # executions in the books that are listed under another id
         self.agreed = truth.complete and not truth.quarantined and not books.backlog
         self.moved = False  # a position changed between its two readings, and that alone keeps us from agreeing
         self.notes = books.notes

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import attrs
 
+from brokers.executions import Execution
 from brokers.instruments import EXACT
 from brokers.ledger import Correction
 from brokers.lifecycle import LifecycleError, OrderLife, advance
@@ -67,7 +68,25 @@ def _restate(draft: Draft, fill: Fill) -> None:
         draft.disagree(fill.symbol, draft.now.ns)
 
 
+def _is_renamed(draft: Draft, claim: Claim, fill: Fill) -> bool:
+    """Whether it is one that we know by another id, as a broker may have one in its stream and one in its lists.
+
+    It must be more than was ordered, and the list must show nothing under the id that we know.
+    """
+    executions, listing = claim.life.executions, draft.truth.fills
+    if listing is None or EXACT.add(executions.quantity, fill.quantity) <= claim.life.order.quantity:
+        return False
+    gone = draft.renamed | {one.id for one in listing.items}
+    same = Execution(fill.quantity, fill.price)
+    known = next((id_ for id_, one in executions.by_id.items() if one == same and id_ not in gone), None)
+    if known is not None:
+        draft.renamed.add(known)
+    return known is not None
+
+
 def _of_order(draft: Draft, claim: Claim, fill: Fill) -> None:
+    if _is_renamed(draft, claim, fill):
+        return
     try:
         after = advance(claim.life, Filled(fill))
     except LifecycleError as error:

@@ -52,6 +52,17 @@ def test_f18_a_listed_price_that_differs_is_a_correction_that_nobody_told_unless
     assert not stage.cycle(5, fills=[fill("X1", 2, 4501, order_key="K1", broker_order_id="41")], **filled).events
 
 
+def test_f14_an_execution_that_is_listed_under_another_id_than_it_was_told_under_counts_once() -> None:
+    stage = play(claim(working(K2)))
+    for told_id in ("S1", "S2"):
+        stage.hear(fill(told_id, 1, 4500, order_key="K1", broker_order_id="41"))
+    listed = [fill(id_, 1, 4500, order_key="K1", broker_order_id="41") for id_ in ("L1", "L2")]
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4500)], "held": [held(2, 4500)]}
+    for _ in range(3):
+        assert not stage.cycle(5, fills=listed, **filled).events
+    assert stage.cycle(5, fills=[*listed, attrs.evolve(listed[0], id="L3")], **filled).events, "a third one is too many"
+
+
 def test_b3_a_replay_after_the_end_gives_one_fill_and_one_end() -> None:
     stage = play(claim(working(order())))
     stage.hear(fill("X1", 1, order_key="K1"))
