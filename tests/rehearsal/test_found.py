@@ -29,6 +29,15 @@ FOUND = (
         (Strike(1_000, "bust", "F18", "tradovate", "=0.3*9"),),
     ),
     Found(
+        "fills told under one id and listed under another were booked again by the next life of the daemon",
+        ("tradovate",),
+        (
+            Strike(1_000, "fill-two-ids", "F14", "tradovate", "*9"),
+            Strike(25_000, "kill", "F28", "", "2"),
+        ),
+        seconds=40.0,
+    ),
+    Found(
         "whoever registers a pool could not start again, and took all sessions down with it",
         ("thinkorswim",),
         (Strike(1_000, "raise", "F31", "", "helper /sessions/signpost"),),
