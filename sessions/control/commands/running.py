@@ -39,7 +39,7 @@ def start(
     Example: pitboss start es-trend
     """
     if broker is None and not (account or symbols or strategy or params):
-        _say(daemon.tell("start", seconds=_PATIENCE, session=name), as_json=as_json)
+        _perform(daemon, "start", as_json=as_json, session=name)
         return
     new = {
         "broker": _stated("--broker", broker),
@@ -50,7 +50,7 @@ def start(
         "interval": interval,
         "params": list(params),
     }
-    _say(daemon.tell("start", seconds=_PATIENCE, session=name, new=new), as_json=as_json)
+    _perform(daemon, "start", as_json=as_json, session=name, new=new)
 
 
 @click.command(cls=Command)
@@ -61,7 +61,7 @@ def stop(daemon: Daemon, name: str, as_json: bool) -> None:
 
     Example: pitboss stop es-trend
     """
-    _say(daemon.tell("stop", seconds=_PATIENCE, session=name), as_json=as_json)
+    _perform(daemon, "stop", as_json=as_json, session=name)
 
 
 @click.command(cls=Command)
@@ -72,7 +72,7 @@ def restart(daemon: Daemon, name: str, as_json: bool) -> None:
 
     Example: pitboss restart es-trend
     """
-    _say(daemon.tell("restart", seconds=_PATIENCE, session=name), as_json=as_json)
+    _perform(daemon, "restart", as_json=as_json, session=name)
 
 
 @click.command(cls=Command)
@@ -102,8 +102,7 @@ def move(daemon: Daemon, name: str, account: str, broker: str | None, flatten: b
 
     Example: pitboss move es-trend --account paper-2 --flatten
     """
-    told = daemon.tell("move", seconds=_PATIENCE, session=name, account=account, broker=broker, flatten=flatten)
-    _say(told, as_json=as_json)
+    _perform(daemon, "move", as_json=as_json, session=name, account=account, broker=broker, flatten=flatten)
 
 
 @click.command(cls=Command)
@@ -116,6 +115,23 @@ def shutdown(daemon: Daemon, by: str, drain: int | None, as_json: bool) -> None:
     Example: pitboss shutdown --drain 30
     """
     _say(daemon.tell("shutdown", by=by, drain_s=drain), as_json=as_json)
+
+
+_DOES: Final = {
+    "start": "{} starts: it connects, reconciles and looks at its history",
+    "stop": "{} stops",
+    "restart": "{} ends, and starts again",
+    "move": "{} moves: it ends flat, reconciles and resumes",
+}
+
+
+def _perform(daemon: Daemon, what: str, *, as_json: bool, session: str, **more: Any) -> None:
+    """Has the daemon do what may take a while, with a sign of life meanwhile."""
+    from sessions.control.commands.output import progress  # noqa: PLC0415 - imported late: --help must stay quick
+
+    with progress(_DOES[what].format(session)):
+        done = daemon.tell(what, seconds=_PATIENCE, session=session, **more)
+    _say(done, as_json=as_json)
 
 
 def _stated(option: str, value: Any) -> Any:

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -176,6 +177,43 @@ def test_the_service_manager_hears_ready_signs_of_life_and_the_end(home: Home) -
             said = [manager.recv(4096) for _ in range(1)]
             while not said[-1].startswith(b"STOPPING=1"):
                 said.append(manager.recv(4096))
+
+
+SLOW = """
+[brokers.paper]
+kind = "paper"
+accounts = ["paper-1"]
+[brokers.paper.market]
+symbols = ["BTC-USD"]
+[brokers.paper.market.faults]
+slow_ack = "1"
+slow_ack_ms = 60000
+"""
+
+
+def test_an_interrupt_waits_for_the_orders_on_their_way_and_a_second_one_for_nothing(home: Home) -> None:
+    home.configure(SLOW + session("a"))
+    order = {"session": "a", "symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.1", "limit_price": "90000"}
+
+    def submit() -> None:
+        with contextlib.suppress(Refusal, ConnectionError):  # the daemon ends before it answers
+            home.submit(order)
+
+    with home.up() as process:
+        home.wait_for("running")
+        asking = threading.Thread(target=submit)
+        asking.start()
+        until = time.monotonic() + 20
+        while not home.client.get("orders") and time.monotonic() < until:  # it waits for a price to be judged by
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert "ends: signal SIGINT" in process.stdout.readline()
+        assert [row["report"]["state"] for row in home.client.get("orders")] == ["pending_new"], "it drains, and still answers"
+        process.send_signal(signal.SIGINT)
+        assert "1 orders are in doubt" in process.stdout.readline()
+        assert process.wait(timeout=10) == 0
+        asking.join(timeout=10)
 
 
 def test_that_nobody_reads_what_it_says_any_more_ends_no_daemon_and_spoils_no_end(home: Home) -> None:
