@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.control.rehearsal.checker import Violation
@@ -67,6 +67,7 @@ def test_the_drawing_has_a_mark_for_every_strike_life_trade_and_violation() -> N
     assert marks.count("violation") == 2
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(0.01, 1e9), st.integers(1, 12))
 def test_ticks_are_round_lie_between_the_ends_and_are_not_too_many(low: float, width: float, most: int) -> None:
     found = ticks(low, low + width, most)
@@ -75,6 +76,7 @@ def test_ticks_are_round_lie_between_the_ends_and_are_not_too_many(low: float, w
     assert found == sorted(set(found))
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e6), st.integers(3, 20))
 def test_the_times_on_the_axis_are_few_and_none_is_beyond_the_end(end: float, most: int) -> None:
     found = list(clock_ticks(end, most))
@@ -83,6 +85,7 @@ def test_the_times_on_the_axis_are_few_and_none_is_beyond_the_end(end: float, mo
     assert len(found) <= most + 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=300))
 def test_thinning_keeps_one_point_of_each_place_and_the_last_of_all(points: list[tuple[float, float]]) -> None:
     points.sort(key=lambda one: one[0])
