@@ -52,6 +52,7 @@ class _Watch:
     whole: bool = False  # its life was watched from its beginning
     based: bool = False  # of an older one: the count that its further fills are measured from is certain
     restated: int = 0
+    void: Decimal = _ZERO  # the count before it was put right: a list that shows no more is older than that
 
 
 class OrderMemory:
@@ -161,9 +162,10 @@ class OrderMemory:
 
 
 def _ahead(seen: Seen, watch: _Watch) -> bool:
-    more = seen.filled > watch.known.quantity
+    more = seen.filled > max(watch.known.quantity, watch.void)
     ended = seen.final and watch.seen is not None and not watch.seen.final
-    return more or ended
+    corrected = seen.status in _CORRECTIONS and watch.seen is not None and watch.seen.status not in _CORRECTIONS
+    return more or ended or corrected
 
 
 def _counted(watch: _Watch, seen: Seen, now_ns: int, average: Decimal) -> Fill:
@@ -222,6 +224,7 @@ def _repriced(watch: _Watch, average: Decimal) -> Iterator[Event]:
 def _recounted(watch: _Watch, seen: Seen, filled: Decimal, now_ns: int) -> Iterator[Event]:
     """Another count: all fills are void, and what is counted now stands for them."""
     yield from (Busted(fill.id) for fill in watch.fills)
+    watch.void = max(watch.void, watch.known.quantity)
     watch.fills.clear()
     watch.known, watch.fees = Executions(), _ZERO
     if filled and seen.average is not None:

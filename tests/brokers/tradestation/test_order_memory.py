@@ -226,6 +226,16 @@ def test_a_broken_order_voids_its_fills() -> None:
     assert memory.fills_since("A", 0) == ()
 
 
+def test_f18_a_list_older_than_a_bust_does_not_bring_the_fill_back_and_a_bust_that_only_a_list_shows_counts() -> None:
+    bust = sight(0, None, status="BRO", word=OrderState.CANCELED)
+    for listed in (False, True):
+        memory = OrderMemory(0)
+        (told,) = events(memory.take(sight(2), NOW), Filled)
+        assert events(memory.take(bust, NOW, listed=listed), Busted) == [Busted(told.fill.id)]
+        assert memory.take(sight(2), NOW, listed=True) == ()
+        assert memory.fills_since("A", 0) == ()
+
+
 def test_what_is_forgotten_counts_as_old_when_it_shows_up_again() -> None:
     memory = OrderMemory(0, keep=1)
     for number in (1, 2):
