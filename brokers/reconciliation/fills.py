@@ -24,7 +24,7 @@ from brokers.reconciliation.events import (
     made_up_id,
 )
 from brokers.reconciliation.lives import life_of
-from brokers.reconciliation.matching import external_key
+from brokers.reconciliation.matching import AGAIN_NS, external_key
 from brokers.reconciliation.prices import quotient
 
 _ZERO = Decimal(0)
@@ -116,7 +116,7 @@ def _claim_of(draft: Draft, fill: Fill) -> Claim | None:
     claim = draft.claims[key]
     order = claim.life.order
     ours = (order.symbol, order.side) == (fill.symbol, fill.side) or order.symbol in draft.truth.combos
-    in_time = fill.time_ns >= draft.books.sent_wall_ns(claim, draft.now) - draft.books.policy.skew_ns
+    in_time = fill.time_ns >= draft.books.sent_wall_ns(claim, draft.now) - AGAIN_NS
     return claim if ours and (in_time or claim.session is None) else None
 
 

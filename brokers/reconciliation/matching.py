@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from brokers.capability import ClientKeys, KeyClass
+from brokers.capability import SECOND_NS, ClientKeys, KeyClass
 from brokers.model import Order
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft, unresolved
@@ -19,6 +19,7 @@ from brokers.reconciliation.truth import Listing, Told
 
 Attributes = tuple[object, ...]
 
+AGAIN_NS: Final = 12 * 3600 * SECOND_NS  # an id that comes again within that is the same order, whatever clocks say
 CANNOT_TELL: Final = "more than one order at the broker, or of ours, has these attributes"
 
 
@@ -107,7 +108,7 @@ def _same(draft: Draft, claim: Claim, told: Told) -> bool:
         return False
     if claim.life.state.final and not told.report.state.final and _made_after(draft, claim, told):
         return False
-    return claim.sketched or _made_in_time(draft, draft.books.sent_wall_ns(claim, draft.now), told)
+    return claim.sketched or _made_in_time(draft, draft.books.sent_wall_ns(claim, draft.now) - AGAIN_NS, told)
 
 
 def _made_after(draft: Draft, claim: Claim, told: Told) -> bool:

@@ -287,3 +287,11 @@ def test_o02_within_its_lifetime_with_the_same_payload_and_alone() -> None:
 def test_a_word_of_an_order_that_says_nothing_changes_nothing() -> None:
     stage = play(claim(lost(K1), sent_ns=99 * SECOND))
     assert not stage.cycle(orders=[told(K1, S.UNKNOWN)]).events
+
+
+def test_f21_an_order_under_a_known_id_is_ours_whatever_the_clock_said_when_it_was_sent() -> None:
+    ahead = claim(working(K1, "41"), survived=True, sent_wall_ns=WALL + 3600 * SECOND)
+    stage = play(ahead, can=NAMELESS)
+    result = stage.cycle(orders=[nameless(told(K1, S.WORKING, bid="41", created=1))])
+    assert "Adopted" not in kinds(result.events)
+    assert stage.life().broker_order_ids == ("41",)

@@ -32,19 +32,23 @@ class EverythingRecorded(Invariant):
         self._arrived: Counter[_What] = Counter()
         self._open: dict[tuple[str, int], _What] = {}
         self._held_up = False
+        self._lasting = 0  # strikes that go on
         self._lost = 0  # records that the journal says it did not take
 
     def struck(self, strike: Strike) -> None:
         """What is in memory waits while the process stands still, or the disk takes nothing."""
-        self._held_up = self._held_up or strike.row in HOLD_UP
+        if strike.row in HOLD_UP:
+            self._held_up = True
+            self._lasting += bool(strike.lasts_ms)
 
     def over(self, strike: Strike) -> None:
         """From now on it is written."""
         if strike.row in HOLD_UP:
+            self._lasting = max(self._lasting - 1, 0)
             self._go_on()
 
     def _go_on(self) -> None:
-        self._held_up = False
+        self._held_up = self._lasting > 0
         self._missing = deque((self.now, what) for _, what in self._missing)
 
     def entry(self, broker: str, entry: Entry) -> None:

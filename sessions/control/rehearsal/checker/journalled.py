@@ -91,6 +91,7 @@ class ToldOrder:
     broker_ids: list[str] = attrs.field(factory=list)
     executions: dict[str, Decimal] = attrs.field(factory=dict)
     reported: Decimal = ZERO
+    counts: dict[Decimal, None] = attrs.field(factory=dict)  # all that the broker ever counted
 
     @property
     def filled(self) -> Decimal:
@@ -210,6 +211,7 @@ class Journalled:
         order.replacing, order.attempts = life["change"] is not None, 1
         executions = life["executions"]
         order.reported = Decimal(executions["reported"])
+        order.counts = {order.reported: None}
         order.executions = {
             one: Decimal(known["quantity"]) for one, known in executions["by_id"].items() if known is not None
         }
@@ -360,6 +362,7 @@ def _snapshot(order: ToldOrder, event: Mapping[str, Any]) -> None:
 
 def _counted(order: ToldOrder, event: Mapping[str, Any]) -> None:
     if event["filled"] is not None:
+        order.counts[Decimal(event["filled"])] = None
         order.reported = max(order.reported, Decimal(event["filled"]))
 
 

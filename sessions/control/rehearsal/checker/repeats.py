@@ -1,7 +1,8 @@
 """I22 and I23: what is made up has an id made of its content, and a command is done once."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
@@ -25,10 +26,15 @@ class IdsFollowFromContent(Invariant):
         if order is None:
             self.broken(f"row {row.seq} makes up a fill of {fill['order_key']}, which no row began")
             return
-        content = "\x1f".join((fill["broker"], fill["account"], order.key, f"{order.reported.normalize():f}"))
-        wanted = f"inferred/{hashlib.sha256(content.encode()).hexdigest()[:_LENGTH]}"
-        if fill["id"] != wanted:
-            self.broken(f"row {row.seq}: the made-up fill {fill['id']} would be called {wanted} in a replay")
+        wanted = [_named(fill, order.key, count) for count in (*order.counts, order.reported)]
+        if fill["id"] not in wanted:
+            self.broken(f"row {row.seq}: the made-up fill {fill['id']} would be called {wanted[-1]} in a replay")
+
+
+def _named(fill: Mapping[str, Any], key: str, count: Decimal) -> str:
+    """What a fill is called that was made up for a count of the broker."""
+    content = "\x1f".join((fill["broker"], fill["account"], key, f"{count.normalize():f}"))
+    return f"inferred/{hashlib.sha256(content.encode()).hexdigest()[:_LENGTH]}"
 
 
 class CommandsOnce(Invariant):

@@ -10,9 +10,11 @@ import msgspec
 from sessions.control.daemon.news_log import RUNG, SWITCH
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
 from sessions.control.rehearsal.checker.journalled import ZERO, ToldOrder, fields
+from sessions.control.rehearsal.lives import Ended
 from sessions.journal import Row
 
 GRACE_NS: Final = 100_000_000  # what is on its way when the word comes
+TOLD_NS: Final = 300_000_000  # by then the log tells of a climb: the desk looks four times a second
 FULL: Final = "FULL"
 ONLY_CANCELS: Final = frozenset({"CANCEL_ONLY", "HALTED"})
 
@@ -58,6 +60,7 @@ class NoRiskBelowFull(Placing):
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self._rungs: dict[str, list[tuple[int, str]]] = {}  # by session: since when it stands where
+        self._left: list[Leaving] = []
 
     def line(self, line: str) -> None:
         """Notes where sessions stand."""
@@ -67,11 +70,21 @@ class NoRiskBelowFull(Placing):
             rungs.append((self.scene.world.clock.monotonic_ns(), said["rung"]))
 
     def row(self, row: Row) -> None:
-        """Looks at what leaves."""
-        for leaving in self.leaving(row):
-            stood = self._stood(leaving.order.session or "", leaving.monotonic_ns - GRACE_NS, leaving.monotonic_ns)
-            if leaving.adds and stood and FULL not in stood:
-                self.broken(f"order {leaving.order.key} adds risk, and {leaving.order.session} stood on {stood[-1]}")
+        """Takes in what leaves; it is judged a little later, for the log tells of a climb with the next look only."""
+        self._left += [leaving for leaving in self.leaving(row) if leaving.adds]
+        self._judge(self.scene.world.clock.monotonic_ns() - TOLD_NS)
+
+    def life_ended(self, ended: Ended) -> None:
+        """Nothing more is told."""
+        self._judge(self.scene.world.clock.monotonic_ns())
+
+    def _judge(self, until_ns: int) -> None:
+        while self._left and self._left[0].monotonic_ns < until_ns:
+            leaving = self._left.pop(0)
+            at_ns, session = leaving.monotonic_ns, leaving.order.session or ""
+            stood = self._stood(session, at_ns - GRACE_NS, at_ns + TOLD_NS)
+            if stood and FULL not in stood:
+                self.broken(f"order {leaving.order.key} adds risk, and {session} stood on {stood[0]}")
 
     def _stood(self, session: str, from_ns: int, until_ns: int) -> list[str]:
         """All rungs of a session in a span of time, the one that it came with first."""
