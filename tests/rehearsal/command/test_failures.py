@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sessions.control.rehearsal.checker import Violation
 from sessions.control.rehearsal.failures import distilled
 from sessions.control.rehearsal.programme import Programme
-from sessions.control.rehearsal.run import NEVER_WHOLE, SETTLE, Outcome, Plan
+from sessions.control.rehearsal.run import NEVER_WHOLE, PATIENCE, SETTLE, Outcome, Plan
 from sessions.control.rehearsal.storm import Schedule, Strike
 from sessions.control.rehearsal.tape import BadTape, Tape
 from tests.rehearsal.command.samples import BROKEN, SCHEDULE, SOUND
@@ -64,7 +64,8 @@ def test_the_tries_are_bounded_and_the_best_so_far_is_kept() -> None:
 def test_a_run_that_only_never_came_together_again_is_not_cut_off() -> None:
     outcome = attrs.evolve(SOUND, converged_s=float("inf"), apart="1 order is open here, 0 there")
     assert outcome.failure == NEVER_WHOLE
-    assert outcome.complaints == ("never whole again: 240 s after the last fault 1 order is open here, 0 there",)
+    said = f"never whole again: {PATIENCE:g} s after the last fault 1 order is open here, 0 there"
+    assert outcome.complaints == (said,)
     plans: list[Plan] = []
 
     def play(plan: Plan) -> Outcome:
