@@ -26,7 +26,7 @@ class IdsFollowFromContent(Invariant):
         if order is None:
             self.broken(f"row {row.seq} makes up a fill of {fill['order_key']}, which no row began")
             return
-        wanted = [_named(fill, order.key, count) for count in (*order.counts, order.reported)]
+        wanted = [_named(fill, order.key, count) for count in (*order.counts, order.reported, order.quantity)]
         if fill["id"] not in wanted:
             self.broken(f"row {row.seq}: the made-up fill {fill['id']} would be called {wanted[-1]} in a replay")
 
