@@ -43,7 +43,8 @@ class Line(trio.abc.HalfCloseableStream):
 
     def silence(self) -> None:
         """Nothing passes any more, and nobody is told."""
-        self._awake = self._awake or trio.Event()
+        if self._awake is None:
+            self._awake = trio.Event()
 
     async def resume(self) -> None:
         """What was held up passes."""

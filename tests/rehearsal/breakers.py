@@ -233,19 +233,6 @@ def booked_again(hear: Any) -> Any:
     return twice
 
 
-def doubled(hear: Any) -> Any:
-    """Executions that come twice get ids of their own."""
-    count = itertools.count(1)
-
-    def renamed(self: AccountBooks, news: Any) -> None:
-        if isinstance(news, OrderNews) and isinstance(news.event, Filled):
-            fill = attrs.evolve(news.event.fill, id=f"{news.event.fill.id}/{next(count)}")
-            news = attrs.evolve(news, event=Filled(fill))
-        hear(self, news)
-
-    return renamed
-
-
 def books_deaf(hear: Any) -> Any:
     """The books hear no news of orders, and never look by themselves."""
 

@@ -21,10 +21,11 @@ class EachFillOnce(Invariant):
         self._brokers = {stream: broker for (broker, _), stream in scene.streams.items()}
 
     def row(self, row: Row) -> None:
-        """Looks at the orders that the row is about, against what was executed by now."""
+        """Looks at the orders that the row books executions of, against what was executed by now."""
         for move in self.scene.told.moves:
-            for broker_id in move.order.broker_ids[-1:]:
-                self._at_most(move.order.stream, broker_id)
+            if move.kind in ("order.filled", "order.corrected"):
+                for broker_id in move.order.broker_ids[-1:]:
+                    self._at_most(move.order.stream, broker_id)
 
     def _corrected(self, stream: str, symbol: str) -> bool:
         """Whether the position was put right without an execution that tells why: then orders alone do not add up."""
@@ -32,7 +33,8 @@ class EachFillOnce(Invariant):
         return any(one.id.startswith("correction/") and one.symbol == symbol for one in fills)
 
     def _at_most(self, stream: str, broker_id: str) -> None:
-        booked = abs(self.scene.told.by_order.get((stream, broker_id), ZERO))
+        fills = self.scene.told.fills.get(stream, {}).values()  # what was made up is taken back in rows of its own
+        booked = abs(sum((one.signed for one in fills if one.broker_order_id == broker_id and not one.made_up), ZERO))
         true = self.scene.traded.orders.get((self._brokers.get(stream, ""), broker_id))
         if true is not None and booked > true.ever:
             self.broken(f"{booked} is booked of {true.broker}'s order {broker_id}, which executed {true.ever}")
