@@ -193,7 +193,14 @@ slow_ack_ms = 60000
 
 def test_an_interrupt_waits_for_the_orders_on_their_way_and_a_second_one_for_nothing(home: Home) -> None:
     home.configure(SLOW + session("a"))
-    order = {"session": "a", "symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.1", "limit_price": "90000"}
+    order = {
+        "session": "a",
+        "symbol": "BTC-USD",
+        "side": "buy",
+        "type": "limit",
+        "quantity": "0.1",
+        "limit_price": "90000",
+    }
 
     def submit() -> None:
         with contextlib.suppress(Refusal, ConnectionError):  # the daemon ends before it answers
@@ -209,7 +216,9 @@ def test_an_interrupt_waits_for_the_orders_on_their_way_and_a_second_one_for_not
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
         assert "ends: signal SIGINT" in process.stdout.readline()
-        assert [row["report"]["state"] for row in home.client.get("orders")] == ["pending_new"], "it drains, and still answers"
+        assert [row["report"]["state"] for row in home.client.get("orders")] == ["pending_new"], (
+            "it drains, and still answers"
+        )
         process.send_signal(signal.SIGINT)
         assert "1 orders are in doubt" in process.stdout.readline()
         assert process.wait(timeout=10) == 0

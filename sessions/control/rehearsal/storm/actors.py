@@ -157,10 +157,13 @@ def _suspend(stage: Stage, strike: Strike) -> Undo | None:
     cell = None if house is None else chosen(actors(house, f"/{SESSIONS}/{POOL}/{strike.at}"), strike.value)
     if cell is None:
         return None
-    suspend(cell.ref)
+    try:
+        suspend(cell.ref)
+    except CallError:
+        return None  # it is ending, and will not be held up
 
     def go_on() -> None:
-        if cell.gone is None:
+        with suppress(CallError):  # it has ended meanwhile
             resume(cell.ref)
 
     return go_on
