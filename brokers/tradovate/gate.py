@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Final
 
+import attrs
 import msgspec
 
 from brokers.errors import BrokerError, Code, broker_error
@@ -18,9 +19,10 @@ from brokers.guards.host import Host
 from brokers.guards.operation import Charge, Kind, Operation, Pause, Priority
 from brokers.guards.timeline import SECOND_NS
 from brokers.news_hub import Quarantined
+from brokers.tokens.drive import Sender
 from brokers.tradovate.settings import BROKER
 from brokers.tradovate.wire import BadPayload, Payload, decode
-from runtime.wire.http_messages import HttpResponse
+from runtime.wire.http_messages import HttpRequest, HttpResponse
 
 HOUR_NS: Final = 3_600 * SECOND_NS
 MOST_AT_ONCE: Final = 8
@@ -99,10 +101,24 @@ class Gate:
 
     def heed(self, answer: HttpResponse) -> None:
         """Stays away for long from a broker that blocks or is about to."""
-        if answer.status in (423, 429):
+        if answer.status in (418, 423, 429):
             otherwise = HOUR_NS if answer.status == 429 else _LOCKED_NS
             asked = answer.retry_after_ns(self._host.timeline.now_ns())
             self._pause(otherwise if asked is None else asked, f"the broker blocks requests ({answer.status})")
 
     def _pause(self, for_ns: int, why: str) -> None:
         self._host.pause(Pause(for_ns, why), self._host.timeline.now_ns())
+
+
+@attrs.frozen
+class SignIn:
+    """Sends what signs in, which has waits of its own, and lets nothing pass that its answers forbid the whole host."""
+
+    sender: Sender
+    gate: Gate
+
+    async def send(self, request: HttpRequest, /) -> HttpResponse:
+        """The complete answer; raises HttpFailure."""
+        answer = await self.sender.send(request)
+        self.gate.heed(answer)
+        return answer

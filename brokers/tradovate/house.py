@@ -17,7 +17,7 @@ from brokers.tradovate.bar_stream import BarStream, ChartParts
 from brokers.tradovate.blotter import Blotter
 from brokers.tradovate.directory import Directory
 from brokers.tradovate.feed import TradovateFeed
-from brokers.tradovate.gate import Gate
+from brokers.tradovate.gate import Gate, SignIn
 from brokers.tradovate.hub import Hub
 from brokers.tradovate.market_stream import Board
 from brokers.tradovate.order_lists import OrderLists
@@ -116,7 +116,7 @@ class House:
             login=login_of(self.settings),
             way=way(self.settings),
             shelf=shelf,
-            sender=self.clients[-1],
+            sender=SignIn(self.clients[-1], self.parts.gate),
             streams=self.parts.streams,
             redactor=self.redactor,
             tell=tell,
