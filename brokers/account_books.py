@@ -103,7 +103,7 @@ class AccountBooks(Actor):
         self.inquiry: Inquiry
         self.desk: AccountDesk
         self._tell_all: Callable[[Hashable, object], object]
-        self._tell_us: Callable[[Callable[[AccountBooks, News], None], News], None]
+        self._tell_us: Callable[..., object]
         self._starting = True
         self._started_ns = 0
         self._cycling = False

@@ -46,11 +46,12 @@ class Connection:
     orders: OrderGateway | None = None
     feed: FeedGateway | None = None
     operations: Operations = Operations()
-    prompt: PromptGateway | None = attrs.field(init=False)  # the order gateway, where its requests need no task
-
-    @prompt.default
-    def _prompt_orders(self) -> PromptGateway | None:
-        return self.orders if isinstance(self.orders, PromptGateway) else None
+    prompt: PromptGateway | None = attrs.field(  # the order gateway, where its requests need no task
+        init=False,
+        default=attrs.Factory(
+            lambda self: self.orders if isinstance(self.orders, PromptGateway) else None, takes_self=True
+        ),
+    )
 
     @property
     def name(self) -> str:

@@ -80,7 +80,7 @@ class Inbox:
                 self._suspect = event
         elif self.market:
             first = self.market.popleft()
-            event = self._newest.pop(first) if type(first) is str else first  # type: ignore[assignment]
+            event = self._newest.pop(first) if isinstance(first, str) else first
         else:
             return None
         self._current = event

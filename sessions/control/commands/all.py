@@ -119,18 +119,18 @@ ENTRIES: Final[Mapping[str, Entry]] = {name: one for family in FAMILIES.values()
 class Commands(Group):
     """All of them as one group, which names each in its help without importing it."""
 
-    def list_commands(self, _: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, by family."""
         return list(ENTRIES)
 
-    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name."""
         if cmd_name not in ENTRIES:
             return None
         found: click.Command = getattr(import_module(f"{__package__}.{ENTRIES[cmd_name].module}"), cmd_name)
         return found
 
-    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A heading a family, a sentence a command."""
         for title, family in FAMILIES.items():
             with formatter.section(title):

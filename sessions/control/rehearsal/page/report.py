@@ -43,7 +43,7 @@ def report(runs: Sequence[Shown], title: str) -> str:
     body.append(
         tag("footer", "Made by pitboss. Nothing in here was real: brokers, prices, money and time were simulated.")
     )
-    style = files(__package__).joinpath("style.css").read_text()
+    style = files("sessions.control.rehearsal.page").joinpath("style.css").read_text()
     head = tag(
         "head",
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
