@@ -156,11 +156,14 @@ class User(Client):
         """Bid and offer."""
         async with self.socket(self.tokens["mdAccessToken"]) as sock:
             await sock.get("md/subscribeQuote", {"symbol": name})
-            quotes = [one["d"]["quotes"][0] for one in sock.seen if one.get("e") == "md"]
-            if not quotes:
-                quotes = (await sock.until(lambda one: one.get("e") == "md"))["d"]["quotes"]
-            entries = quotes[0]["entries"]
+            quoted = next(filter(_is_quoted, sock.seen), None) or await sock.until(_is_quoted)
+            entries = quoted["d"]["quotes"][0]["entries"]
             return entries["Bid"]["price"], entries["Offer"]["price"]
+
+
+def _is_quoted(message: dict[str, Any]) -> bool:
+    """Whether a message tells both sides; the first one may come before the market has shown any."""
+    return message.get("e") == "md" and {"Bid", "Offer"} <= message["d"]["quotes"][0]["entries"].keys()
 
 
 def order(action: str = "Buy", quantity: int = 1, **changed: Any) -> dict[str, Any]:
