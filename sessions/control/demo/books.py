@@ -5,7 +5,7 @@ as well as when it is dead. Neither knows of the other, so what they agree on is
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -68,13 +68,15 @@ class BrokerSide:
         """What each account has paid, by the broker's own ledger."""
         return {name: self.desk.exchange.summary(number).fees for number, name in self.names.items()}
 
-    def held(self) -> bool:
-        """Whether any account holds something, or has an order open."""
+    def holdings(self) -> Iterator[str]:
+        """A sentence for each account that holds something, or has an order open."""
         exchange = self.desk.exchange
-        return any(
-            exchange.engine.open_orders(number) or any(one.quantity for one in exchange.positions(number))
-            for number in self.names
-        )
+        for number, name in self.names.items():
+            open_ = exchange.engine.open_orders(number)
+            held = {one.symbol: one.quantity for one in exchange.positions(number) if one.quantity}
+            if open_ or held:
+                parts = (*(f"{quantity} {symbol}" for symbol, quantity in held.items()), f"{len(open_)} open orders")
+                yield f"{name} has {', '.join(parts)}"
 
 
 @attrs.define(eq=False)

@@ -18,7 +18,7 @@ from sessions.control.demo.strategy import PulseParameters
 
 WHOLE_SECONDS: Final = 30.0  # within which everything has to be whole again
 MOMENT_SECONDS: Final = 5.0  # that are waited for the bad moment
-HEARD_SECONDS: Final = 1.0  # within which a strategy has heard of a person's order, or it is placed again
+HEARD_SECONDS: Final = 10.0  # within which a poll, if nothing else, has told a strategy of a person's order
 SETTLE_SECONDS: Final = 0.05  # after which an order is surely answered
 _SYNC: Final = "/v1/user/syncrequest"
 _LOST_FILL: Final = "lose-fill"
@@ -59,8 +59,8 @@ async def crash_actor(scene: Scene) -> None:
 
     with trio.move_on_after(WHOLE_SECONDS):
         while not await seen(None):
-            await _place(scene, seat.session, seat.symbol)
-            with trio.move_on_after(HEARD_SECONDS):
+            placed = await _place(scene, seat.session, seat.symbol)
+            with trio.move_on_after(HEARD_SECONDS if placed else SETTLE_SECONDS):
                 await _until(seen)
     await _whole(scene, crash, seen)
 
@@ -108,11 +108,13 @@ async def _until(seen: Callable[[Any], Awaitable[bool]]) -> None:
         await trio.sleep(LOOK_SECONDS)
 
 
-async def _place(scene: Scene, session: str, symbol: str) -> None:
-    """The person's order; whatever it comes to, the session's crash is what counts."""
+async def _place(scene: Scene, session: str, symbol: str) -> bool:
+    """Whether the person's order was taken."""
     size = str(PulseParameters(symbol).chokes_on)
     with contextlib.suppress(Refusal):  # by risk, where a price is old, or because the session fell before it answered
-        await scene.tell("submit", session=session, symbol=symbol, side="buy", type="market", quantity=size)
+        order = {"session": session, "symbol": symbol, "side": "buy", "type": "market", "quantity": size}
+        return await scene.tell("submit", **order) is not None
+    return False
 
 
 def _syncs(scene: Scene) -> tuple[Entry, ...]:

@@ -1,7 +1,7 @@
 """Everything of one running demo, and what its parts ask of it: how things stand, and whether all is whole."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPException
 from typing import Any, Final, TypeVar
 
@@ -12,6 +12,7 @@ from brokers.emulation.emulator import Emulator
 from sessions.control.api.client import Client, NoDaemon
 from sessions.control.demo.books import BrokerSide, JournalSide
 from sessions.control.demo.stage import Seat, Stage
+from sessions.control.view.status import reasons
 
 T = TypeVar("T")
 
@@ -22,8 +23,8 @@ Record = Mapping[str, Any]
 class NeverWhole(RuntimeError):
     """Something that was crashed did not come back in time."""
 
-    def __init__(self, what: str, seconds: float) -> None:
-        super().__init__(f"{what} within {seconds:g} s")
+    def __init__(self, what: str, seconds: float, against: Iterable[str] = ()) -> None:
+        super().__init__("; ".join((f"{what} within {seconds:g} s", *against)))
 
 
 @attrs.define
@@ -93,7 +94,7 @@ class Scene:
             while not holds():  # noqa: ASYNC110 - what the broker did and the journal holds tell no event
                 await trio.sleep(LOOK_SECONDS)
             return
-        raise NeverWhole(what, seconds)
+        raise NeverWhole(what, seconds, (*self.broker.holdings(), *_against(await self.look())))
 
     async def until_whole(self, seen: Callable[[Record], Any], what: str, seconds: float) -> None:
         """Waits until a crash was seen and all is whole after it; raises NeverWhole."""
@@ -103,7 +104,7 @@ class Scene:
                 if status is not None and is_whole(status, len(self.seats)) and await seen(status):
                     return
                 await trio.sleep(LOOK_SECONDS)
-        raise NeverWhole(what, seconds)
+        raise NeverWhole(what, seconds, _against(self.status))
 
     def traded(self, seat: Seat) -> int:
         """How many orders of a session the broker has taken."""
@@ -111,7 +112,7 @@ class Scene:
 
     def is_flat(self) -> bool:
         """Whether nothing is held or open at the broker, and the journal, as far as it was read, knows that."""
-        return not self.broker.held() and len(self.journal.fills) >= len(self.broker.fills)
+        return not any(self.broker.holdings()) and len(self.journal.fills) >= len(self.broker.fills)
 
 
 def is_whole(status: Record, sessions: int) -> bool:
@@ -123,3 +124,8 @@ def is_whole(status: Record, sessions: int) -> bool:
         and all(row["open"] for row in status["brokers"])
         and all(row["reconciled"] for row in status["accounts"])
     )
+
+
+def _against(status: Record | None) -> Iterable[str]:
+    """What the daemon itself says that keeps it from being well."""
+    return ("the daemon does not answer",) if status is None else reasons(status)

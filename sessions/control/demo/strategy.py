@@ -64,7 +64,10 @@ class Pulse(Strategy[PulseParameters, PulseState]):
         return Wants(quotes=(self.parameters.symbol,), trades=(self.parameters.symbol,))
 
     def decide(self, event: Event, view: View[PulseState]) -> Decisions:
-        """One decision a pause; raises Choked when told of an order by hand of the size that it cannot stand."""
+        """One decision a pause; raises Choked at the end of an order by hand of the size that it cannot stand.
+
+        At the end, for nobody tells the next instance of an order that is over: one order, one crash.
+        """
         match event:
             case OrderUpdate(tag=tag, report=report) if self._is_stranger(tag, report):
                 raise Choked(tag)
@@ -76,7 +79,7 @@ class Pulse(Strategy[PulseParameters, PulseState]):
                 return None
 
     def _is_stranger(self, tag: str, report: OrderReport) -> bool:
-        return not tag.startswith(_TAG) and report.order.quantity == self.parameters.chokes_on
+        return report.state.final and not tag.startswith(_TAG) and report.order.quantity == self.parameters.chokes_on
 
     def _is_due(self, view: View[PulseState]) -> bool:
         return view.now_ns - view.state.last_ns >= self.parameters.pause_ms * 1_000_000
