@@ -16,7 +16,7 @@ from brokers.account_desk import KEEP_FINISHED, AccountDesk
 from brokers.capability import SECOND_NS
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Code, broker_error
-from brokers.gateway import AccountNews, CashNews, LinkNews, News, OrderNews
+from brokers.gateway import AccountNews, CashNews, DoubtNews, LinkNews, News, OrderNews
 from brokers.inquiry import Inquiry
 from brokers.instruments import Instrument
 from brokers.ledger import AccountTerms
@@ -31,6 +31,7 @@ from runtime.errors import MailboxFull
 from runtime.reasons import is_normal
 
 OVERLAP_NS = 2 * 3600 * SECOND_NS  # how far before what we know a question reaches, for clocks that are wrong
+DOUBT_SECONDS = 1.0  # between two looks at a broker that goes on telling what cannot be
 MAX_ROUNDS = 3  # of targeted questions in one go
 _AT_REST = frozenset({OrderState.HELD, OrderState.WORKING, OrderState.PARTIALLY_FILLED, OrderState.SUSPENDED})
 SNAPSHOT_FACTS = 20_000  # a start folds little more than so many
@@ -108,6 +109,8 @@ class AccountBooks(Actor):
         self._started_ns = 0
         self._cycling = False
         self._again = False
+        self._doubted = False  # something was put aside after the truth that is being gathered was asked for
+        self._soon: object | None = None
         self._rounds = 0
         self._asks: tuple[found.Ask, ...] = ()
         self._fresh_until_ns = 0  # until when a session may begin with what was reconciled last
@@ -182,11 +185,7 @@ class AccountBooks(Actor):
     def hear(self, news: News) -> None:
         """Folds one piece of news into the books."""
         if type(news) is OrderNews:  # most are: no pattern is asked
-            key = self.desk.key_of(news.key, news.broker_order_id)
-            if key is not None:
-                self.desk.record(found.OrderEvent(key, news.event))
-            else:
-                self._hear_of_stranger(news)
+            self._hear_of_order(news)
             return
         match news:
             case AccountNews():
@@ -204,6 +203,32 @@ class AccountBooks(Actor):
                     self._publish(session, news)
                 if news.up:
                     self.look()
+            case DoubtNews(what, text):
+                self._doubt(what, text)
+
+    def _hear_of_order(self, news: OrderNews) -> None:
+        key = self.desk.key_of(news.key, news.broker_order_id)
+        if key is None:
+            self._hear_of_stranger(news)
+            return
+        wrong = self.desk.entries[key].excess(news.event) or self.desk.hear(key, news.event)
+        if wrong:
+            self._doubt(f"order {key}", wrong)
+
+    def _doubt(self, what: str, text: str) -> None:
+        """Something that was told cannot be: until books and broker were compared, nothing adds risk."""
+        self._doubted = True
+        if not self.agreement.agreed:
+            self._look_soon()
+            return
+        alert = found.Alert(found.Concern.QUARANTINED, what, f"{text}; put aside until the broker's lists are compared")
+        self._agreed(Agreement(False, self.agreement.escalated, (alert,), self.world.clock.wall_ns()))
+        self.look()
+
+    def _look_soon(self) -> None:
+        """A broker that goes on telling what cannot be is asked once in a while, not each time."""
+        if self._soon is None:
+            self._soon = self.send_after(DOUBT_SECONDS, AccountBooks.look)
 
     def _hear_of_stranger(self, news: OrderNews) -> None:
         """News of an order that is not in the books."""
@@ -223,10 +248,11 @@ class AccountBooks(Actor):
 
     def look(self) -> None:
         """Begins a round of questions, or another one after the round that is under way."""
+        self._soon = None
         if self._cycling:
             self._again = True
             return
-        self._cycling = True
+        self._cycling, self._doubted = True, False
         self.spawn(self._gather)
 
     async def _gather(self) -> None:
@@ -306,10 +332,17 @@ class AccountBooks(Actor):
         passing = bool(result.events) or result.moved
         if before.agreed and passing and self._rounds < MAX_ROUNDS and not result.alerts:
             return  # it is put right or still in motion, and looked at again at once: only what persists is told
-        self.agreement = Agreement(result.agreed, escalated, result.alerts, self.world.clock.wall_ns())
-        if result.alerts or (before.agreed, before.escalated) != (result.agreed, escalated):
-            for session in self.sessions:
-                self._publish(session, self.agreement)
+        agreed = result.agreed and not self._doubted
+        after = Agreement(agreed, escalated, result.alerts, self.world.clock.wall_ns())
+        if result.alerts or (before.agreed, before.escalated) != (agreed, escalated):
+            self._agreed(after)
+        else:
+            self.agreement = after
+
+    def _agreed(self, agreement: Agreement) -> None:
+        self.agreement = agreement
+        for session in self.sessions:
+            self._publish(session, agreement)
 
     def _answer_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -79,15 +79,20 @@ class AccountDesk:
 
     def record(self, what: Happening) -> None:
         """Takes in what just happened and notes it; what changes nothing is not noted."""
-        now_ns = self.clock.monotonic_ns()
         if type(what) is found.OrderEvent:
-            try:
-                if self.happen(what.key, what.event, now_ns):
-                    self._note(what)
-            except (LifecycleError, LedgerError, BrokerError) as error:
-                self.problem(error)
-            return
-        self.apply(self._note(what), now_ns)
+            self.hear(what.key, what.event)
+        else:
+            self.apply(self._note(what), self.clock.monotonic_ns())
+
+    def hear(self, key: str, event: Event) -> str:
+        """Takes in and notes what was told of an order; what is wrong with it, and then nothing was taken in."""
+        try:
+            if self.happen(key, event, self.clock.monotonic_ns()):
+                self._note(found.OrderEvent(key, event))
+        except (LifecycleError, LedgerError, BrokerError) as error:
+            self.problem(error)
+            return str(error)
+        return ""
 
     def ask(self, key: str, event: Event) -> None:
         """Records a request of ours; raises LifecycleError where the order's state forbids it."""

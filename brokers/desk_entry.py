@@ -8,8 +8,10 @@ import attrs
 
 from brokers import reconciliation as found
 from brokers.desk_state import KeptOrder
+from brokers.instruments import EXACT
 from brokers.ledger import RecentIds
 from brokers.lifecycle import OrderLife
+from brokers.order_events import Event, Filled, Snapshot
 
 
 @attrs.define(eq=False)
@@ -43,6 +45,26 @@ class Entry:
             sketched=kept.sketched,
             changed_wall_ns=kept.sent_wall_ns,
         )
+
+    def excess(self, event: Event) -> str:
+        """Why what was told cannot be all of this order's: it would be more than was ever ordered of it."""
+        life = self.life
+        executions, kind = life.executions, type(event)
+        if kind is Filled:
+            fill = event.fill  # type: ignore[union-attr]  # the kind was asked for
+            counted = (
+                executions.quantity if fill.id in executions.by_id else EXACT.add(executions.quantity, fill.quantity)
+            )
+        elif kind is Snapshot and event.filled is not None:  # type: ignore[union-attr]  # the kind was asked for
+            counted = event.filled  # type: ignore[union-attr]  # the kind was asked for
+        else:
+            return ""
+        most, change = life.order.quantity, life.change
+        if change is not None and change.quantity is not None:
+            most = max(most, change.quantity)
+        if self.sketched or counted <= most or counted <= life.filled:
+            return ""
+        return f"expected at most {most} to be executed, got {counted}"
 
     def kept(self) -> KeptOrder:
         """What of the entry outlives the process."""

@@ -61,7 +61,17 @@ class LinkNews:
     time_ns: int
 
 
-News = OrderNews | AccountNews | CashNews | LinkNews
+@quick
+@attrs.frozen
+class DoubtNews:
+    """Something told of orders was put aside because it cannot be; what is true must be asked for."""
+
+    what: str
+    text: str
+    time_ns: int
+
+
+News = OrderNews | AccountNews | CashNews | LinkNews | DoubtNews
 Leave = Callable[[], None]
 Request = Callable[..., None]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from brokers.gateway import Leave, LinkNews, News, OrderNews
+from brokers.gateway import DoubtNews, Leave, LinkNews, News, OrderNews
 from brokers.market import MarketEvent
 
 MOST_HELD: Final = 10_000  # pieces of news that wait for the answer to an order, and kinds of things put aside
@@ -130,3 +130,9 @@ class NewsHub:
         if what not in self._said and len(self._said) < MOST_HELD:
             self._said.add(what)
             self._tell(Quarantined(self.broker, what, text))
+
+    def doubt(self, news: DoubtNews) -> None:
+        """Puts aside what was told of orders, and lets all accounts compare what they know."""
+        self.put_aside(news.what, news.text)
+        for account in tuple(self._listeners):
+            self.tell(account, news)

@@ -17,7 +17,7 @@ from brokers.executions import Execution, Executions, implied_fill
 from brokers.gateway import OrderNews
 from brokers.guards.timeline import SECOND_NS
 from brokers.instruments import EXACT
-from brokers.model import Change, Fill, OrderState
+from brokers.model import Change, Fill, Order, OrderState
 from brokers.order_events import (
     Busted,
     CancelRefused,
@@ -29,7 +29,9 @@ from brokers.order_events import (
     ReplaceRefused,
     Snapshot,
 )
+from brokers.sides import Side
 from brokers.tradestation.settings import BROKER
+from brokers.tradestation.wire import BadPayload
 from brokers.tradestation.wire_orders import LIVE, Seen
 
 KEEP_FINISHED: Final = 20_000
@@ -45,6 +47,7 @@ class _Watch:
     """One order: the last sight, what is counted of it, the fills made of it (which are all, or none), their fees."""
 
     key: str | None = None
+    about: tuple[str, Side] | None = None  # of an order that we placed
     seen: Seen | None = None
     known: Executions = attrs.field(factory=Executions)
     fills: list[Fill] = attrs.field(factory=list)
@@ -66,15 +69,16 @@ class OrderMemory:
         self._finished: deque[str] = deque()
         self._fills: deque[Fill] = deque(maxlen=KEEP_FILLS)
 
-    def expect(self, order_id: str, key: str) -> None:
+    def expect(self, order_id: str, order: Order) -> None:
         """Learns the id of an order that we have just placed, whether or not it was seen already."""
         watch = self._watches.get(order_id)
-        if watch is None:
+        if watch is None or (watch.seen is not None and _about(watch.seen.order) != _about(order)):
+            self._fills = deque((fill for fill in self._fills if fill.broker_order_id != order_id), maxlen=KEEP_FILLS)
             watch = self._watches[order_id] = _Watch(whole=True)
         elif not watch.known.quantity:
             watch.whole = True  # it was seen before the answer came, and nothing of it was done by then
-        watch.key = key
-        self._ids[key] = order_id
+        watch.key, watch.about = order.key, _about(order)
+        self._ids[order.key] = order_id
 
     def key_of(self, order_id: str) -> str | None:
         """Our key of an order, where it was placed by this process and not so long ago."""
@@ -96,8 +100,17 @@ class OrderMemory:
         return tuple(sorted(found, key=lambda fill: fill.time_ns))
 
     def take(self, seen: Seen, now_ns: int, *, listed: bool = False) -> tuple[OrderNews, ...]:
-        """What a sight brings to light; one from a list, which may be older than the stream, counts if it is ahead."""
+        """What a sight brings to light; one from a list, which may be older than the stream, counts if it is ahead.
+
+        One that cannot be is not believed: raises BadPayload, but from a list it is passed over, for there the books
+        judge it.
+        """
         watch = self._watch(seen)
+        wrong = _fault(watch, seen)
+        if wrong is not None:
+            if listed:
+                return ()
+            raise wrong
         before = watch.seen
         correction = seen.status in _CORRECTIONS
         stale = seen.filled < watch.known.quantity and not correction
@@ -159,6 +172,21 @@ class OrderMemory:
             self._old_until_ns = max(self._old_until_ns, watch.seen.opened_ns)
             if watch.key is not None:
                 self._ids.pop(watch.key, None)
+
+
+def _about(order: Order) -> tuple[str, Side]:
+    return order.symbol, order.side
+
+
+def _fault(watch: _Watch, seen: Seen) -> BadPayload | None:
+    """What cannot be in a sight: more done than was ordered, or another symbol or side than we ordered."""
+    what, order = f"order {seen.order_id}", seen.order
+    if seen.filled > order.quantity:
+        return BadPayload(what, f"at most {order.quantity} to be executed", seen.filled)
+    if watch.about is not None and watch.about != _about(order):
+        symbol, side = watch.about
+        return BadPayload(what, f"a {side.value} of {symbol}", f"a {order.side.value} of {order.symbol}")
+    return None
 
 
 def _ahead(seen: Seen, watch: _Watch) -> bool:

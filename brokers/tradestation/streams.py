@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from brokers.errors import BrokerError
-from brokers.gateway import AccountNews, LinkNews
+from brokers.gateway import AccountNews, DoubtNews, LinkNews
 from brokers.tradestation.hub import Hub
 from brokers.tradestation.lines import Lines, ending, one_by_one
 from brokers.tradestation.order_memory import OrderMemory
@@ -79,7 +79,7 @@ class OrderStream(Actor):
                 return self._control(record)
             news = parts.memory.take(seen_of(record, parts.names), parts.lines.clock.wall_ns())
         except BadPayload as bad:
-            parts.hub.put_aside(f"order line: {bad.what}", str(bad))
+            parts.hub.doubt(DoubtNews(f"order line: {bad.what}", str(bad), parts.lines.clock.wall_ns()))
             return None
         except Foreign as foreign:
             parts.hub.put_aside(f"orders for {foreign.symbol}", str(foreign))

@@ -104,8 +104,12 @@ class _Entry:
 
     def _repeats(self, row: FillRow, ordered: Decimal) -> bool:
         """Whether a new row must be of an execution that was told, void by now or not: it is beyond what is counted."""
-        most = ordered if self.counted is None else self.counted
+        most = ordered if self.counted is None else min(self.counted, self.most(ordered))
         return sum((told.qty for told in self.fills.values()), row.qty) > most
+
+    def most(self, ordered: Decimal) -> Decimal:
+        """The most that was ever ordered, whether or not a change has taken effect."""
+        return max(ordered, *(version.order_qty for version in self.versions.values()))
 
     def pair(self, row: FillRow, listed: AbstractSet[int]) -> None:
         """Learns the other id of an execution that was told, where the whole list shows it under that alone."""
@@ -350,7 +354,7 @@ class Blotter:
             if known == row:
                 continue
             try:
-                fill = self._fill(row, account, order.symbol, entry.key)
+                fill = self._fill(row, account, order, entry)
             except BadPayload as bad:
                 self.bad.append(bad)
                 continue
@@ -362,10 +366,13 @@ class Blotter:
             elif (known.qty, known.price, known.active) != (row.qty, row.price, row.active):
                 yield Corrected(fill.id, fill)
 
-    def _fill(self, row: FillRow, account: str, symbol: str, key: str | None) -> Fill:
-        if self._contracts.symbol(row.contract_id) != symbol:
-            raise BadPayload(f"fill {row.id}", f"the contract of its order, {symbol}", row)
-        return fill_of(row, account, symbol, key, self._fees.get(row.id, _ZERO))
+    def _fill(self, row: FillRow, account: str, order: Order, entry: _Entry) -> Fill:
+        if self._contracts.symbol(row.contract_id) != order.symbol:
+            raise BadPayload(f"fill {row.id}", f"the contract of its order, {order.symbol}", row)
+        most = entry.most(order.quantity)
+        if row.qty > most:
+            raise BadPayload(f"fill {row.id}", f"at most {most} in one execution", row)
+        return fill_of(row, account, order.symbol, entry.key, self._fees.get(row.id, _ZERO))
 
     def _forget(self) -> None:
         """Forgets the orders that were finished longest ago, and where there are far too many, the oldest."""

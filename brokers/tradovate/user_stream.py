@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from brokers.errors import BrokerError
-from brokers.gateway import AccountNews, LinkNews
+from brokers.gateway import AccountNews, DoubtNews, LinkNews
 from brokers.tokens.token_set import Token
 from brokers.tradovate.auth import user_id
 from brokers.tradovate.blotter import Blotter
@@ -127,7 +127,7 @@ class UserStream(Stream):
             if prop.entity_type in MONEY:
                 self._note(row.account_id for row in _entities(Moved, prop.entity))
         except BadPayload as bad:
-            self.parts.hub.put_aside(f"event: {bad.what}", str(bad))
+            self._doubt(f"event: {bad.what}", str(bad))
         return ()
 
     async def _news(self, rows: Iterable[Row]) -> None:
@@ -147,14 +147,17 @@ class UserStream(Stream):
         blotter, hub = self.records.blotter, self.parts.hub
         hub.tell_orders(blotter.take(rows, self.parts.world.clock.wall_ns()))
         for bad in blotter.bad:
-            hub.put_aside(bad.what, str(bad))
+            self._doubt(bad.what, str(bad))
         blotter.bad.clear()
+
+    def _doubt(self, what: str, text: str) -> None:
+        self.parts.hub.doubt(DoubtNews(what, text, self.parts.world.clock.wall_ns()))
 
     def _give_up(self, order_ids: Iterable[int]) -> None:
         """Events about orders that the broker itself cannot describe are put aside; the poll compares the rest."""
         for order_id in order_ids:
             self.records.blotter.give_up(order_id)
-            self.parts.hub.put_aside(f"order {order_id}", "events speak of it, and the broker does not describe it")
+            self._doubt(f"order {order_id}", "events speak of it, and the broker does not describe it")
 
     def _unreadable(self, bad: BadPayload) -> SocketLost:
         self.parts.hub.put_aside(bad.what, str(bad))

@@ -16,9 +16,10 @@ from brokers.gateway import AccountNews, LinkNews, OrderNews
 from brokers.lifecycle import IllegalMove
 from brokers.matching import Latency, VenueRules
 from brokers.model import Change, Fill, GroupKind, Order, OrderGroup, OrderReport, OrderState, OrderType
-from brokers.order_events import Filled, Snapshot
+from brokers.order_events import Event, Filled, Snapshot
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokers.paper.orders import PaperOrders
+from brokers.reconciliation import Concern
 from brokers.sides import Side
 from runtime.errors import ActorGone
 from tests.brokers.desk import CALM, ES, Desk, at_the_desk
@@ -299,6 +300,43 @@ def test_I05_a_fill_that_is_told_twice_is_booked_once() -> None:
         (position,) = await desk.broker.account_positions(desk.account)
         assert position.quantity == 3
         assert (await desk.books.call(AccountBooks.statistics)).fills == 1
+
+    at_the_desk(play)
+
+
+def beyond(fill: Fill, order: Order) -> Event:
+    return Filled(attrs.evolve(fill, id="more", quantity=order.quantity))
+
+
+def other_side(fill: Fill, _: Order) -> Event:
+    return Filled(attrs.evolve(fill, id="turned", side=Side.SELL))
+
+
+def counted_beyond(fill: Fill, order: Order) -> Event:
+    return Snapshot(OrderState.WORKING, order.quantity + 1, fill.price)
+
+
+@pytest.mark.parametrize("lie", [beyond, other_side, counted_beyond], ids=lambda one: one.__name__)
+def test_f39_what_cannot_be_of_an_order_is_put_aside_and_nothing_adds_risk_until_the_lists_are_compared(
+    lie: Callable[[Fill, Order], Event],
+) -> None:
+    async def play(desk: Desk) -> None:
+        order = desk.order(Side.BUY, 2)
+        await desk.submit(order)
+        await trio.sleep(0.1)
+        (fill,) = desk.exchange.fills_since("paper-1", 0)
+        desk.heard.take()
+        for _ in range(20):
+            desk.books.cast(AccountBooks.hear, OrderNews("paper-1", order.key, None, lie(fill, order), fill.time_ns))
+        await trio.sleep(3)
+        told = [news for news in desk.heard.take() if isinstance(news, Agreement)]
+        assert [news.agreed for news in told] == [False, True]
+        assert [alert.concern for alert in told[0].alerts] == [Concern.QUARANTINED]
+        (position,) = await desk.books.call(AccountBooks.positions)
+        report = await desk.report(order)
+        assert (position.quantity, report.filled) == (Decimal(2), Decimal(2))
+        statistics = await desk.books.call(AccountBooks.statistics)
+        assert (statistics.fills, statistics.cycles < 6) == (1, True)
 
     at_the_desk(play)
 

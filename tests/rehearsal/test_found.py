@@ -38,6 +38,16 @@ FOUND = (
         seconds=40.0,
     ),
     Found(
+        "executions beyond what was ordered were booked until the position was corrected",
+        ("tradovate",),
+        (Strike(1_000, "lie", "F39", "tradovate", "=overfill*9"),),
+    ),
+    Found(
+        "a fill told of the wrong side was told again by every list, and the books never agreed",
+        ("tradestation",),
+        (Strike(1_000, "lie", "F39", "tradestation", "=wrong-side*9"),),
+    ),
+    Found(
         "whoever registers a pool could not start again, and took all sessions down with it",
         ("thinkorswim",),
         (Strike(1_000, "raise", "F31", "", "helper /sessions/signpost"),),

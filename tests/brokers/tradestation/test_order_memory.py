@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from brokers.order_events import (
 )
 from brokers.sides import Side
 from brokers.tradestation.order_memory import MARGIN_NS, OrderMemory
+from brokers.tradestation.wire import BadPayload
 from brokers.tradestation.wire_orders import Seen
 
 NIGHTLY = int(os.environ.get("PITBOSS_NIGHTLY", "1"))
@@ -113,7 +115,7 @@ def test_shortly_after_the_start_a_list_may_lag_so_old_orders_are_counted_only()
 
 def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
     memory = OrderMemory(0)
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     (news, _) = memory.take(sight(3, opened_ns=OLD), 5)
     assert news.key == "key"
     assert isinstance(news.event, Filled)
@@ -124,16 +126,45 @@ def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
 def test_an_order_of_ours_whose_first_sight_overtook_the_reply_is_watched_from_its_beginning_too() -> None:
     memory = OrderMemory(0)
     memory.take(sight(0, None, opened_ns=OLD), OLD)
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     (fill,) = events(memory.take(sight(4, opened_ns=OLD), OLD), Filled)
     assert (fill.fill.quantity, fill.fill.order_key) == (4, "key")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        sight(11),
+        sight(3, order=attrs.evolve(LIMIT, side=Side.SELL)),
+        sight(3, order=attrs.evolve(LIMIT, symbol="NQZ25")),
+    ],
+    ids=["more than was ordered", "the other side", "another contract"],
+)
+def test_f39_a_sight_that_cannot_be_of_our_order_is_put_aside_and_the_truth_after_it_counts(lie: Seen) -> None:
+    memory = OrderMemory(0)
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    with pytest.raises(BadPayload, match="order 1"):
+        memory.take(lie, NOW)
+    assert memory.take(lie, NOW, listed=True) == ()
+    (told,) = events(memory.take(sight(3), NOW), Filled)
+    assert (told.fill.side, told.fill.quantity) == (Side.BUY, 3)
+    assert memory.fills_since("A", 0) == (told.fill,)
+
+
+def test_f39_a_fill_of_the_other_side_that_overtook_the_reply_is_forgotten_with_it() -> None:
+    memory = OrderMemory(0)
+    memory.take(sight(3, order=attrs.evolve(LIMIT, side=Side.SELL)), NOW)
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    assert memory.fills_since("A", 0) == ()
+    (told,) = events(memory.take(sight(3), NOW), Filled)
+    assert (told.fill.side, told.fill.order_key) == (Side.BUY, "key")
 
 
 def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
     memory = OrderMemory(0)
     news, _ = memory.take(sight(3), NOW)
     assert news.key is None
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     keyed = memory.keyed(news)
     assert keyed.key == "key"
     assert isinstance(keyed.event, Filled)
@@ -142,7 +173,7 @@ def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
 
 def test_new_terms_of_a_living_order_are_a_confirmed_replace() -> None:
     memory = OrderMemory(0)
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     memory.take(sight(), NOW)
     lower = attrs.evolve(LIMIT, limit_price=Decimal(99))
     (told,) = events(memory.take(sight(order=lower), NOW), ReplaceConfirmed)
@@ -205,7 +236,7 @@ def test_f18_a_corrected_fill_is_handed_on_under_the_key_that_became_known() -> 
     memory = OrderMemory(0)
     memory.take(sight(2), NOW)
     (news, *_) = memory.take(sight(2, "101", status="COR"), NOW)
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     event = memory.keyed(news).event
     assert isinstance(event, Corrected)
     assert event.fill.order_key == "key"
@@ -258,7 +289,7 @@ def test_f14_f16_whatever_order_and_however_often_counts_come_the_fills_sum_to_t
         advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent()),
         dict[str, Decimal](),
     )
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     for filled, listed in sights:
         for one in memory.take(sight(filled, str(averages.get(filled, 1))), NOW, listed=listed):
             event: Event = one.event
@@ -273,7 +304,7 @@ def test_f14_f16_whatever_order_and_however_often_counts_come_the_fills_sum_to_t
 
 def test_a_replace_of_ours_is_answered_by_the_record_that_shows_it() -> None:
     memory, life = OrderMemory(0), advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent())
-    memory.expect("1", "key")
+    memory.expect("1", attrs.evolve(LIMIT, key="key"))
     for one in memory.take(sight(), NOW):
         life = advance(life, one.event)
     life = advance(life, ReplaceRequested(Change("key", limit_price=Decimal(99))))
