@@ -4,9 +4,9 @@ A package adds a broker with an entry point in the group `pitboss.brokers` whose
 core changes, and nothing is imported until the broker is asked for.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import attrs
 
@@ -15,12 +15,12 @@ from brokers.capability import Capability
 
 GROUP = "pitboss.brokers"
 
-_SHIPPED = (
-    EntryPoint("paper", "brokers.paper:PLAN", GROUP),
-    EntryPoint("tradestation", "brokers.tradestation:PLAN", GROUP),
-    EntryPoint("tradovate", "brokers.tradovate:PLAN", GROUP),
-    EntryPoint("thinkorswim", "brokers.thinkorswim:PLAN", GROUP),
-)
+_SHIPPED: Final = {
+    "paper": "brokers.paper:PLAN",
+    "tradestation": "brokers.tradestation:PLAN",
+    "tradovate": "brokers.tradovate:PLAN",
+    "thinkorswim": "brokers.thinkorswim:PLAN",
+}
 
 
 class UnknownBroker(LookupError):
@@ -38,12 +38,11 @@ class UnknownBroker(LookupError):
 class BadPlan(TypeError):
     """An entry point that does not lead to a BrokerPlan of its own name."""
 
-    def __init__(self, entry: EntryPoint, found: object) -> None:
-        self.entry = entry
+    def __init__(self, name: str, value: str, found: object) -> None:
+        self.name = name
+        self.value = value
         self.found = found
-        super().__init__(
-            f"entry point {entry.name} = {entry.value}: expected a BrokerPlan named {entry.name!r}, got {found!r}"
-        )
+        super().__init__(f"entry point {name} = {value}: expected a BrokerPlan named {name!r}, got {found!r}")
 
 
 @attrs.frozen
@@ -58,18 +57,19 @@ class BrokerPlan:
 
 def broker_names() -> tuple[str, ...]:
     """All names, the shipped ones first."""
-    return tuple(dict.fromkeys(entry.name for entry in _entries()))
+    return (*_SHIPPED, *(name for name in _installed() if name not in _SHIPPED))
 
 
 def broker_plan(name: str) -> BrokerPlan:
     """The plan of one broker; raises UnknownBroker, BadPlan, or what its import raises."""
-    for entry in _entries():
-        if entry.name == name:
-            plan = entry.load()
-            if not isinstance(plan, BrokerPlan) or plan.name != name:
-                raise BadPlan(entry, plan)
-            return plan
-    raise UnknownBroker(name, broker_names())
+    value = _SHIPPED.get(name) or _installed().get(name)
+    if value is None:
+        raise UnknownBroker(name, broker_names())
+    module, _, attribute = value.partition(":")
+    plan = getattr(import_module(module), attribute)
+    if not isinstance(plan, BrokerPlan) or plan.name != name:
+        raise BadPlan(name, value, plan)
+    return plan
 
 
 def configured(names: Iterable[str]) -> tuple[BrokerPlan, ...]:
@@ -77,5 +77,8 @@ def configured(names: Iterable[str]) -> tuple[BrokerPlan, ...]:
     return tuple(broker_plan(name) for name in dict.fromkeys(names))
 
 
-def _entries() -> tuple[EntryPoint, ...]:
-    return (*_SHIPPED, *entry_points(group=GROUP))
+def _installed() -> Mapping[str, str]:
+    """What other packages add; to know it, each package that is installed is looked at."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - a daemon with shipped brokers starts without it
+
+    return {entry.name: entry.value for entry in entry_points(group=GROUP)}

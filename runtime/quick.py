@@ -30,7 +30,8 @@ def quick(cls: type[T]) -> type[T]:
         "_Draft": type(cls.__name__, (cls,), dict(_WRITTEN)),
         "_NOTHING": attrs.NOTHING,
     }
-    exec(_source(fields, names), names)  # noqa: S102 - as attrs itself makes its methods, from names of fields only
+    code = compile(_source(fields, names), f"<quick {cls.__module__}.{cls.__qualname__}>", "exec")
+    exec(code, names)  # noqa: S102 - as attrs itself makes its methods, from names of fields only
     made = names["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     made.__annotations__ = cls.__init__.__annotations__

@@ -61,7 +61,7 @@ def check_version(db: Database, path: str, migrations: Migrations = MIGRATIONS) 
 
 
 def _names(migrations: Migrations) -> list[str]:
-    with Database(memory=True) as nothing:
+    with Database(memory=True, execute_plugins=False) as nothing:
         return [migration.name for migration in migrations.pending(nothing)]
 
 

@@ -17,7 +17,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -94,6 +93,8 @@ def _registered(name: str) -> str:
     """The module:Class behind a registered name."""
     if _NAME.fullmatch(name) is None:
         raise LoadError(name, "it has not the form of a reference", _FORMS)
+    from importlib.metadata import distributions  # noqa: PLC0415 - few strategies are found this way
+
     entries = {
         entry.name: entry.value for package in distributions() for entry in package.entry_points if entry.group == GROUP
     }

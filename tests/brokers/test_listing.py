@@ -1,11 +1,12 @@
 """Which brokers there are: shipped, and added from outside without a change here."""
 
+from importlib import metadata
 from importlib.metadata import EntryPoint
 
 import attrs
 import pytest
 
-from brokers import listing, paper
+from brokers import paper
 from brokers.listing import GROUP, BadPlan, UnknownBroker, broker_names, broker_plan, configured
 
 OTHER = attrs.evolve(paper.PLAN, name="other")
@@ -16,7 +17,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, *entries: tuple[str, str]) -> None:
         assert group == "pitboss.brokers"
         return tuple(EntryPoint(name, value, group) for name, value in entries)
 
-    monkeypatch.setattr(listing, "entry_points", entry_points)
+    monkeypatch.setattr(metadata, "entry_points", entry_points)
 
 
 def test_the_paper_broker_is_shipped() -> None:

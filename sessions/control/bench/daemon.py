@@ -8,6 +8,11 @@ from sessions.control.bench.living import Place, place
 from sessions.control.bench.report import Measurements
 
 MANY: Final = 50
+_IMPORTS: Final = """
+from sessions.control.daemon.kept_code import code_kept
+with code_kept():
+    import sessions.control.daemon.process
+"""
 
 
 def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
@@ -28,7 +33,7 @@ def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
 def measure_starts(results: Measurements, here: Place) -> None:
     """Adds the floors (the interpreter, and what a daemon imports), a first start, the next one, and one of many."""
     python = results.add("python", _seconds(lambda: here.run("-c", "pass")), "s")
-    results.add("imports", _seconds(lambda: here.run("-c", "import sessions.control.daemon.process")), "s")
+    results.add("imports", _seconds(lambda: here.run("-c", _IMPORTS)), "s")
     file = here.configure(1)
     for name in ("first_session_ready", "session_ready_again"):
         with here.daemon(file) as living:

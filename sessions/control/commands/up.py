@@ -31,8 +31,11 @@ def up(files: tuple[Path, ...], allow_root: bool, as_json: bool) -> None:
     Example: pitboss up --config pitboss.toml
     """
     gc.disable()  # nothing dies while the modules are loaded, so looking for it is a waste of the start
-    from brokers.collector import collector_for_life  # noqa: PLC0415 - imported late: --help must stay quick
-    from sessions.control.daemon.process import run_process  # noqa: PLC0415 - as above
+    from sessions.control.daemon.kept_code import code_kept  # noqa: PLC0415 - imported late: --help must stay quick
+
+    with code_kept():
+        from brokers.collector import collector_for_life  # noqa: PLC0415 - as above
+        from sessions.control.daemon.process import run_process  # noqa: PLC0415 - as above
 
     collector_for_life()
     gc.enable()

@@ -1,7 +1,6 @@
 """What outlives the actors of a daemon: settings, risk gate, kill switch, opened brokers, the log and its redactor."""
 
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +28,7 @@ from sessions.risk.desk import RiskDesk
 from sessions.risk.gate import RiskGate
 from sessions.risk.kill_switch import KillSwitch
 from sessions.sessions import Sessions
+from sessions.version import VERSION
 
 TREE: Final = "pitboss"
 JOURNAL, VAULT, RISK, SESSIONS = "journal", "vault", "risk", "sessions"  # names in the registry
@@ -158,7 +158,7 @@ def make_house(
     machine: Machine,
 ) -> House:
     """Puts the belongings together; nothing is opened yet. Raises OSError."""
-    world, version = runtime.world, metadata.version("pitboss")
+    world = runtime.world
     switch = KillSwitch(world.disk, world.clock, place.state)
     kept = _kept_portfolio(world, place)
     gate = RiskGate(portfolio_limits(settings.risk), switch, catalogue.calendars.by_name, kept=kept)
@@ -175,8 +175,8 @@ def make_house(
         machine=machine,
         switch=switch,
         gate=gate,
-        arms=Arms(stream, version, settings.daemon.arming_minutes),
-        version=version,
+        arms=Arms(stream, VERSION, settings.daemon.arming_minutes),
+        version=VERSION,
         started_ns=world.clock.wall_ns(),
     )
 
