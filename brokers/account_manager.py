@@ -88,6 +88,7 @@ class AccountManager(Actor):
         orders = connection.capability.orders
         self._keyless = orders is not None and keyless(orders.keys)
         self.quotes: dict[str, Quote] = {}
+        self._unrecorded: dict[Flight, None] = {}  # of orders that wait for the log
         self._unanswered: dict[Flight, tuple[int, Reply]] = {}  # and since when, of orders that no task waits for
         self.requests = 0
         self.refused = 0
@@ -135,8 +136,8 @@ class AccountManager(Actor):
         desk.record(Intended(order, self.session))
         desk.record(Attempted(keys, 1))
         flight, reply = Flight(desk, keys), self.defer()
-        if not self._begin_place(order, flight, reply):
-            self.spawn(self._place, order, flight, reply)
+        self._unrecorded[flight] = None
+        desk.log.when_durable(self.receiver(partial(self._send, order, flight, reply)))
         later: tuple[OrderReport, ...] = reply.later
         return later
 
@@ -149,10 +150,16 @@ class AccountManager(Actor):
         text = f"another order has the key {known[0].life.order.key}; make a new key for a new order"
         raise DuplicateKey(self.connection.name, Code.DUPLICATE_KEY, text)
 
+    def _send(self, order: Order | OrderGroup, flight: Flight, reply: Reply, failure: BrokerError | None) -> None:
+        """Sends an order whose intent is durable; one that could not be recorded, or was given up, is not sent."""
+        self._unrecorded.pop(flight, None)
+        if failure is not None:
+            self._placed(flight, reply, NotSent(failure))
+        elif flight.under_way and not self._begin_place(order, flight, reply):
+            self.spawn(self._place, order, flight, reply)
+
     def _begin_place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> bool:
-        """Sends an order in this step, where neither journal nor guard nor gateway makes it wait; else does nothing."""
-        if not self.desk.log.settled:
-            return False
+        """Sends an order in this step, where neither guard nor gateway makes it wait; else does nothing."""
         then = partial(self._placed, flight, reply)
         flight.admission = self.connection.begin_place(self.request, self.account, order, then)
         if flight.admission is None:
@@ -175,7 +182,7 @@ class AccountManager(Actor):
                 self._placed(flight, reply, outcome)
 
     def _lose_unanswered(self, _: Reason) -> None:
-        for flight in self._unanswered:
+        for flight in (*self._unrecorded, *self._unanswered):
             flight.lose()
 
     def _placed(self, flight: Flight, reply: Reply, outcome: Outcome) -> None:
@@ -195,7 +202,8 @@ class AccountManager(Actor):
 
     async def _place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> None:
         with flight:
-            outcome = await self._recorded(lambda: self.connection.place(self.account, order))
+            self.requests += 1
+            outcome = await self.connection.place(self.account, order)
             await self._news_first()
         self._end_place(flight, reply, outcome)
 

@@ -1,16 +1,17 @@
 """What is kept of an account's orders: facts in the order in which they became known; its books are their fold.
 
-Facts are noted as they happen and are durable soon. `sync` is the write-ahead: nothing of an order may leave the
-process before it has returned. What the broker said need not be waited for, because it can be asked for again.
+Facts are noted as they happen and are durable soon. `when_durable` is the write-ahead: nothing of an order may leave
+the process before it has called back. What the broker said need not be waited for, because it can be asked for again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import attrs
 
 from brokers import reconciliation
 from brokers.desk_state import DeskState
+from brokers.errors import BrokerError
 from brokers.ledger import CashFlow
 from brokers.model import Order, OrderGroup
 from runtime.quick import quick
@@ -87,9 +88,11 @@ class OrderLog(Protocol):
         """Keeps a fact; it is durable soon, and never waits."""
         ...
 
-    @property
-    def settled(self) -> bool:
-        """Whether all that was noted is durable already, so that `sync` would have nothing to wait for."""
+    def when_durable(self, then: Callable[[BrokerError | None], object]) -> None:
+        """Calls `then` once, when all that was noted before is durable, or with NotRecorded; perhaps at once.
+
+        No task waits for it, so nobody can cancel it. `then` runs in another's turn, so it must neither wait nor raise.
+        """
         ...
 
     async def sync(self) -> None:
@@ -116,10 +119,9 @@ class MemoryLog:
             self.facts.clear()
         self.facts.append(fact)
 
-    @property
-    def settled(self) -> bool:
-        """Memory has nothing to wait for."""
-        return True
+    def when_durable(self, then: Callable[[BrokerError | None], object]) -> None:
+        """Calls it at once: memory has nothing to wait for."""
+        then(None)
 
     async def sync(self) -> None:
         """Memory is as durable as it gets."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound="Actor")
 B = TypeVar("B")
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Actor:
@@ -106,6 +107,13 @@ class Actor:
         raises ends this actor. It saves the helper task that a call would need. Who is gone is an outcome as well.
         """
         self._cell.request(target, then, method, args, kwargs)
+
+    def receiver(self, then: Callable[[T], object]) -> Callable[[T], None]:
+        """`then` for others to call in their turn: it does nothing after this actor's end, and must not wait.
+
+        What it raises ends this actor, as if it had been raised in a message of its own.
+        """
+        return self._cell.receiver(then)
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> Callable[[], None]:
         """Runs a helper task that ends with this actor and ends it when it raises; returns its cancel function."""

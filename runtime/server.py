@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
 import trio
@@ -35,6 +35,8 @@ Item = tuple[Message, tuple[Any, ...], dict[str, Any], Call | None]
 
 BATCH = 64  # messages handled between two checkpoints
 SLOW_SECONDS = 1.0  # a call that took longer is an event
+
+T = TypeVar("T")
 
 _tables: dict[type, MessageTable] = {}
 
@@ -521,14 +523,18 @@ class ActorCell(Cell):
         kwargs: dict[str, Any],
     ) -> None:
         """See Actor.request."""
-        told, cell = partial(self._hand_over, then), target.cell()
+        told, cell = self.receiver(then), target.cell()
         if cell is None:
             told(outcome.Error(NoSuchActor(target.key, method.__name__)))  # type: ignore[union-attr]  # only names are free
         else:
             cell.put_question(told, method, args, kwargs)
 
-    def _hand_over(self, then: Callable[[outcome.Outcome[Any]], object], result: outcome.Outcome[Any]) -> None:
-        """Hands the outcome of a request to this actor's function, unless the actor has ended."""
+    def receiver(self, then: Callable[[T], object]) -> Callable[[T], None]:
+        """See Actor.receiver."""
+        return partial(self._hand_over, then)
+
+    def _hand_over(self, then: Callable[[T], object], result: T) -> None:
+        """Hands what another one has for this actor to its function, unless the actor has ended."""
         if self.status is Status.ENDED:
             return
         try:

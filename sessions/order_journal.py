@@ -1,24 +1,26 @@
 """An account's order log in the journal: each fact is one entry of the account's stream, and reads back as it was.
 
 The kind of an entry names the class of its fact, its key the order, its body the fields as JSON. Facts are noted and
-go to disk with company; `sync` waits until all of them are there. A fact that the journal cannot take now is kept
-here, in its place, and until it is recorded `sync` refuses: nothing new leaves the process meanwhile.
+go to disk with company; `when_durable` and `sync` tell when all of them are there. A fact that the journal cannot take
+now is kept here, in its place, and until it is recorded they refuse: nothing new leaves the process meanwhile.
 
 A start reads from the newest snapshot on, and so does whoever carries an account into a new month's file.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, get_args
 
 import attrs
 import msgspec
+from outcome import Error, Outcome
 
 from brokers import order_events, reconciliation
 from brokers.codec import tag
 from brokers.collector import collector_paused
-from brokers.errors import Code, broker_error
+from brokers.errors import BrokerError, Code, broker_error
 from brokers.executions import Executions
 from brokers.lifecycle import OrderLife
 from brokers.model import Change, Order, OrderGroup, OrderState
@@ -351,20 +353,31 @@ class JournalOrderLog:
             except JournalError:
                 return  # `sync` tells whoever would act on it
 
-    @property
-    def settled(self) -> bool:
-        """No: a commit takes its time."""
-        return False
+    def when_durable(self, then: Callable[[BrokerError | None], object]) -> None:
+        """Calls `then` when all that was noted is on disk, or with NotRecorded."""
+        try:
+            writer = self._loaded()
+            self._settle(writer)
+            writer.submit((), partial(self._told, then))
+        except JournalError as error:
+            then(self._not_recorded(error))
 
     async def sync(self) -> None:
         """Returns when all that was noted is on disk; raises NotRecorded."""
-        if self._writer is None:
-            raise self._not_recorded("the log was not loaded")
         try:
-            self._settle(self._writer)
-            await self._writer.commit(())
+            writer = self._loaded()
+            self._settle(writer)
+            await writer.commit(())
         except JournalError as error:
             raise self._not_recorded(error) from error
+
+    def _told(self, then: Callable[[BrokerError | None], object], result: Outcome[int]) -> None:
+        then(self._not_recorded(result.error) if isinstance(result, Error) else None)
+
+    def _loaded(self) -> Writer:
+        if self._writer is None:
+            raise JournalError("the log was not loaded")
+        return self._writer
 
     def _settle(self, writer: Writer) -> None:
         """Hands over what is owed; raises JournalError, and then it is still owed."""
@@ -372,6 +385,6 @@ class JournalOrderLog:
             writer.note(self._owed[0])
             self._owed.popleft()
 
-    def _not_recorded(self, why: object) -> Exception:
+    def _not_recorded(self, why: object) -> BrokerError:
         text = f"the facts of {self.stream} could not be recorded: {why}"
         return broker_error(self.broker, Code.NOT_RECORDED, text)

@@ -11,12 +11,22 @@ import trio
 from brokers.account_books import AccountBooks, Agreement
 from brokers.account_manager import AccountManager
 from brokers.capability import Replace
-from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, InvalidOrder, OrderRefused, broker_error
+from brokers.errors import (
+    BrokerError,
+    Certainty,
+    Code,
+    DuplicateKey,
+    InvalidOrder,
+    NotRecorded,
+    OrderRefused,
+    broker_error,
+)
 from brokers.gateway import AccountNews, LinkNews, OrderNews
 from brokers.lifecycle import IllegalMove
 from brokers.matching import Latency, VenueRules
 from brokers.model import Change, Fill, GroupKind, Order, OrderGroup, OrderReport, OrderState, OrderType
 from brokers.order_events import Event, Filled, Snapshot
+from brokers.order_log import MemoryLog
 from brokers.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokers.paper.orders import PaperOrders
 from brokers.reconciliation import Concern
@@ -641,6 +651,81 @@ def test_an_order_that_waits_for_no_task_is_in_doubt_as_soon_as_its_manager_is_k
 
     rules = VenueRules(standing_ns=None, ack_latency=Latency((1_000_000_000,)))
     at_the_desk(play, attrs.evolve(CALM, rules=rules))
+
+
+class SlowLog(MemoryLog):
+    """A log whose commits end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[Callable[[BrokerError | None], object]] = []
+
+    def when_durable(self, then: Callable[[BrokerError | None], object]) -> None:
+        self.commits.append(then)
+
+
+def over_a_slow_log(desk: Desk) -> SlowLog:
+    log = SlowLog()
+    desk.manager.desk.log = log
+    return log
+
+
+def test_an_order_leaves_when_its_intent_is_durable_and_not_before() -> None:
+    async def play(desk: Desk) -> None:
+        log, order = over_a_slow_log(desk), desk.order(limit_price="6700")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.submit, order)
+            await trio.sleep(1)
+            assert desk.exchange.engine.order("paper-1", order.key) is None
+            log.commits.pop()(None)
+        assert (await desk.report(order)).state is OrderState.WORKING
+        assert log.commits == []
+
+    at_the_desk(play)
+
+
+def test_an_order_whose_manager_ends_before_its_intent_is_durable_is_never_sent() -> None:
+    async def play(desk: Desk) -> None:
+        log, order = over_a_slow_log(desk), desk.order(limit_price="6700")
+        async with trio.open_nursery() as nursery:
+
+            async def lost() -> None:
+                with pytest.raises(ActorGone):
+                    await desk.submit(order)
+
+            nursery.start_soon(lost)
+            await trio.sleep(1)
+            entry = desk.manager.desk.entries[order.key]
+            assert (entry.life.state, entry.in_flight) == (OrderState.PENDING_NEW, 1)
+            desk.account.resolve().kill("for the test")  # type: ignore[union-attr]  # it is there
+            await trio.testing.wait_all_tasks_blocked()
+            assert entry.in_flight == 0
+        log.commits.pop()(None)
+        await trio.sleep(60)
+        assert desk.exchange.engine.order("paper-1", order.key) is None
+        assert entry.life.state is OrderState.REJECTED, "it is proved that the broker never had it"
+
+    at_the_desk(play)
+
+
+def test_an_order_whose_intent_cannot_be_recorded_is_not_sent_and_its_key_stays_free() -> None:
+    async def play(desk: Desk) -> None:
+        log, order = over_a_slow_log(desk), desk.order(limit_price="6700")
+        full = broker_error("paper", Code.NOT_RECORDED, "the disk is full")
+        async with trio.open_nursery() as nursery:
+
+            async def refused() -> None:
+                with pytest.raises(NotRecorded, match="the disk is full"):
+                    await desk.submit(order)
+
+            nursery.start_soon(refused)
+            await trio.testing.wait_all_tasks_blocked()
+            log.commits.pop()(full)
+        assert desk.exchange.engine.order("paper-1", order.key) is None
+        desk.manager.desk.log = MemoryLog()
+        assert (await desk.submit(order)).state is OrderState.WORKING
+
+    at_the_desk(play)
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for() -> None:

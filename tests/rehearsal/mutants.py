@@ -174,7 +174,7 @@ MUTANTS: Final = (
     Mutant(name="what is in doubt is sent again when a stream is back", trips=("I01", "I02"), brokers=_TS,
            breaks=instead(AccountBooks, "hear", make.blind_resend), faults=("hang", "break-all"), strikes=20),
     Mutant(name="an order is sent before the journal has it", trips=("I02",),
-           breaks=instead(AccountManager, "_recorded", make.unsynced)),
+           breaks=instead(JournalOrderLog, "when_durable", make.unsynced)),
     Mutant(name="intents are not written", trips=("I02",),
            breaks=instead(JournalOrderLog, "note", make.not_noted(Intended))),
     Mutant(name="attempts are not written", trips=("I02",),

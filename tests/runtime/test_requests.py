@@ -64,10 +64,11 @@ class Asker(Actor):
         return len(self.told)
 
     def put_badly(self, target: Ref[Oracle]) -> None:
-        def choke(_: object) -> None:
-            raise RuntimeError("cannot hear it")
+        self.request(target, _choke, Oracle.echo, 1)
 
-        self.request(target, choke, Oracle.echo, 1)
+
+def _choke(_: object) -> None:
+    raise RuntimeError("cannot hear it")
 
 
 async def pair(rt: Runtime) -> tuple[Ref[Asker], Asker, Ref[Oracle], Oracle]:
@@ -156,6 +157,17 @@ async def test_an_asker_that_has_ended_is_told_nothing(rt: Runtime, autojump_clo
     seen.replies[0].send("too late")
     assert asker.told == []
     assert oracle.alive
+
+
+async def test_a_receiver_is_its_actors_affair_wherever_it_is_called(rt: Runtime, autojump_clock: Any) -> None:
+    ref, asker, _, _ = await pair(rt)
+    tell = asker.receiver(asker.told.append)
+    tell(outcome.Value(1))
+    assert values(asker) == [1]
+    asker.receiver(_choke)("raises nothing here")
+    assert isinstance(await ref.ended(), Failed)
+    tell(outcome.Value(2))
+    assert len(asker.told) == 1, "it has ended, and is told nothing more"
 
 
 @pytest.mark.parametrize("ends", [False, True])
