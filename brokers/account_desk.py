@@ -17,7 +17,7 @@ from brokers.desk_entry import Entry, KnownFills
 from brokers.desk_state import FORMAT, BadSnapshot, DeskState
 from brokers.errors import BrokerError
 from brokers.instruments import Instrument
-from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, RecentIds, dump, load
+from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, Print, RecentIds, dump, load
 from brokers.lifecycle import LifecycleError, OrderLife, advance
 from brokers.model import Fill, OrderReport
 from brokers.order_events import Busted, Corrected, Event, Filled, Sent
@@ -292,10 +292,10 @@ class AccountDesk:
             entry = None if oldest in self.open else self.entries.pop(oldest, None)
             if entry is None:  # abandoned, or alive again
                 continue
-            self.closed.remember(oldest, (entry.touched_ns,))
+            self.closed.remember(oldest, Print(entry.touched_ns))
             for broker_order_id in entry.life.broker_order_ids:
                 self.by_broker_id.pop(broker_order_id, None)
-                self.closed.remember(broker_order_id, (entry.touched_ns,))
+                self.closed.remember(broker_order_id, Print(entry.touched_ns))
 
     def problem(self, error: Exception) -> None:
         """Counts something that could not be taken in."""
@@ -306,7 +306,6 @@ class AccountDesk:
 
     def state(self) -> DeskState:
         """Everything that the facts so far come to."""
-        old, young = self.closed.generations()
         return DeskState(
             FORMAT,
             orders=tuple(entry.kept() for entry in self.entries.values()),
@@ -316,7 +315,7 @@ class AccountDesk:
             by_broker_id=dict(self.by_broker_id),
             watched=tuple(attrs.evolve(watched, since_ns=0) for watched in self.watched.values()),
             inferred=tuple(self.inferred.values()),
-            closed=(tuple(old), tuple(young)),
+            closed=tuple(self.closed),
             moved=tuple(self.moved_ns),
             instruments=tuple(self.instruments[symbol] for symbol in self.ledger.symbols()),
             ledger={**dump(self.ledger), "marks": [], "rates": []},
@@ -352,8 +351,7 @@ class AccountDesk:
         self.by_broker_id = dict(state.by_broker_id)
         self.watched = {one.order.key: attrs.evolve(one, since_ns=now_ns) for one in state.watched}
         self.inferred = {fill.id: fill for fill in state.inferred}
-        old, young = (dict.fromkeys(ids, (now_ns,)) for ids in state.closed)
-        self.closed.restore(old, young, -1)
+        self.closed.restore(dict.fromkeys(state.closed, Print(now_ns)))
         self.moved_ns = dict.fromkeys(state.moved, now_ns)
         self.known_wall_ns = state.known_wall_ns
         self.fill_count = state.fill_count

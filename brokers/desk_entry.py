@@ -112,8 +112,7 @@ class KnownFills(AbstractSet[str]):
         return isinstance(id_, str) and self._ids.get(id_) is not None
 
     def __iter__(self) -> Iterator[str]:
-        for generation in self._ids.generations():
-            yield from generation
+        return iter(self._ids)
 
     def __len__(self) -> int:
         return len(self._ids)

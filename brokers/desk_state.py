@@ -14,7 +14,7 @@ from brokers.lifecycle import OrderLife
 from brokers.model import Change, Fill, Order, OrderState
 from brokers.reconciliation import Watched
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 class BadSnapshot(ValueError):
@@ -74,7 +74,7 @@ class DeskState:
     by_broker_id: dict[str, str]
     watched: tuple[Watched, ...]
     inferred: tuple[Fill, ...]
-    closed: tuple[tuple[str, ...], tuple[str, ...]]  # the older ids, the younger ones
+    closed: tuple[str, ...]  # in the order in which they were
     moved: tuple[str, ...]  # symbols whose position ever moved
     instruments: tuple[Instrument, ...]  # of the ledger's books, for the day when nobody else knows them any more
     ledger: dict[str, Any]

@@ -28,7 +28,7 @@ from brokers.ledger.errors import (
 from brokers.ledger.facts import CashFlow, Correction, Fact, FlowKind, Mark, Rate, Settlement
 from brokers.ledger.ledger import Ledger, rebuild
 from brokers.ledger.report import Converted, ConvertedStatement, Identity, SessionPosition, Statement, TradeStatistics
-from brokers.ledger.seen import RecentIds, Seen
+from brokers.ledger.seen import Print, RecentIds, Seen
 from brokers.ledger.state import dump, load
 from brokers.ledger.terms import AccountTerms, Marking
 
@@ -52,6 +52,7 @@ __all__ = [
     "Mark",
     "Marking",
     "NotMonotone",
+    "Print",
     "Progress",
     "Rate",
     "RateMissing",

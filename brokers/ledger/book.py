@@ -16,8 +16,8 @@ from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact
 from brokers.ledger.facts import Settlement
 from brokers.ledger.figures import quantity_of
-from brokers.ledger.measure import Linear, Measure, measure_of, paid_in_full
-from brokers.ledger.scaling import SOUND, ZERO, Wholes, multiply, negative, places, sound, strict, whole
+from brokers.ledger.measure import Digits, Factors, Linear, Measure, measure_of, paid_in_full
+from brokers.ledger.scaling import SOUND, ZERO, Wholes, multiply, sound, whole
 from brokers.ledger.tally import EMPTY, Deal, Tally, settle, trade, widened
 from brokers.model import Fill
 from brokers.sides import Side
@@ -70,20 +70,27 @@ class Book:
 
     def deal(self, fill: Fill) -> Deal | None:
         """A fill in whole numbers, None when it is finer than the measure; changes nothing; raises BadFact."""
-        fee, side = fill.fee, fill.side
+        side = fill.side
         try:
             quantity, price = self._quantities[str(fill.quantity)], self._prices[str(fill.price)]
-            sound_rest = strict(fee).is_finite() and (side is _BUY or side is _SELL)
-        except (ArithmeticError, TypeError, ValueError):
+            fee = self._fees[str(fill.fee)]
+        except (ArithmeticError, ValueError):
             raise self._fault(fill) from None
-        if not sound_rest or type(fill.quantity) is not Decimal or type(fill.price) is not Decimal:
+        if (
+            type(fill.quantity) is not Decimal
+            or type(fill.price) is not Decimal
+            or type(fill.fee) is not Decimal
+            or (side is not _BUY and side is not _SELL)
+        ):
             raise self._fault(fill)
         if quantity is None or price is None:
             return None
         if side is _SELL:
             quantity = -quantity
-        if fee and fill.fee_currency not in self._own_currency:
+        if fee != 0 and fill.fee_currency not in self._own_currency:
             return self._deal_with_other_fee(fill, quantity, price)
+        if fee is None:
+            return None
         value = quantity * price if self._linear else self.measure.value(quantity, price)
         return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
 
@@ -92,7 +99,9 @@ class Book:
         deal = self.deal(fill)
         if deal is not None:
             return deal
-        self._widen(fill.price, fill.quantity, fill.fee if fill.fee_currency == self._in_kind else ZERO)
+        taken = fill.fee if fill.fee_currency == self._in_kind else ZERO
+        fee = fill.fee if fill.fee_currency in self._own_currency else multiply(taken, fill.price)
+        self._widen(self.measure.digits.holding((fill.quantity, taken), fill.price, fee))
         return self.fit(fill)
 
     def post(self, deal: Deal, fill: Fill) -> LedgerEntry:
@@ -118,9 +127,9 @@ class Book:
             raise BadFact(settlement, "symbol", settlement.symbol, "of a margined instrument")
         if not self._can_cost(settlement.price):
             raise BadFact(settlement, "price", settlement.price, self._price_rule)
-        price = whole(settlement.price, self._price_power)
+        price = self._prices[str(settlement.price)]
         if price is None:
-            self._widen(settlement.price)
+            self._widen(self.measure.digits.holding((), settlement.price, ZERO))
             return self.settle(settlement)
         net = self.net
         in_order = self._place(Variation(settlement.time_ns, settlement.id, price))
@@ -164,10 +173,10 @@ class Book:
     def _use(self, measure: Measure) -> None:
         self.measure = measure
         self._linear = isinstance(measure, Linear)
-        self._quantity_power: int = 10**measure.quantity_digits
-        self._price_power: int = 10**measure.price_digits
-        self._quantities = Wholes(self._quantity_power, positive=True)
-        self._prices = Wholes(self._price_power, positive=not self._any_price)
+        digits = measure.digits
+        self._quantities = Wholes(digits.quantity, positive=True)
+        self._prices = Wholes(digits.price, positive=not self._any_price)
+        self._fees = Wholes(digits.fee, positive=False)
 
     def _fault(self, fill: Fill) -> BadFact:
         """What is wrong with a fill that cannot be booked."""
@@ -186,11 +195,11 @@ class Book:
         """A deal whose fee is taken from the quantity or in a third currency."""
         if fill.fee_currency != self._in_kind:
             value = self.measure.value(quantity, price)
-            return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, ZERO, fill.fee)
-        taken = whole(fill.fee, self._quantity_power)
-        if taken is None:
+            return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, 0, fill.fee)
+        digits = self.measure.digits
+        taken, fee = whole(fill.fee, digits.quantity), whole(multiply(fill.fee, fill.price), digits.fee)
+        if taken is None or fee is None:
             return None
-        fee = multiply(fill.fee, fill.price)
         quantity -= taken
         value = self.measure.value(quantity, price)
         return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
@@ -240,20 +249,15 @@ class Book:
         self._begin_block()
         return postings
 
-    def _widen(self, price: Decimal, *quantities: Decimal) -> None:
-        """Moves all tallies and postings to a measure that holds the numbers."""
-        old = self.measure
-        quantity_digits = max(old.quantity_digits, *map(places, quantities), 0)
-        price_digits = max(old.price_digits, places(price))
-        measure, finer_value = old.finer(quantity_digits, price_digits)
-        finer_quantity = 10 ** (quantity_digits - old.quantity_digits)
-        finer_price = 10 ** (price_digits - old.price_digits)
+    def _widen(self, digits: Digits) -> None:
+        """Moves all tallies and postings to a finer measure."""
+        measure, by = self.measure.finer(digits)
         net, shares, postings = self.movable()
         self.load(
             measure,
-            widened(net, finer_quantity, finer_value),
-            {session: widened(share, finer_quantity, finer_value) for session, share in shares.items()},
-            [_widened(posting, finer_quantity, finer_price, finer_value) for posting in postings],
+            widened(net, by),
+            {session: widened(share, by) for session, share in shares.items()},
+            [_widened(posting, by) for posting in postings],
         )
 
 
@@ -275,16 +279,17 @@ def _opposite(deal: Deal, correction_id: str) -> Deal:
         id=correction_id,
         quantity=-deal.quantity,
         value=-deal.value,
-        fee=negative(deal.fee),
+        fee=-deal.fee,
     )
 
 
-def _widened(posting: Posting, quantity: int, price: int, value: int) -> Posting:
+def _widened(posting: Posting, by: Factors) -> Posting:
     if isinstance(posting, Variation):
-        return msgspec.structs.replace(posting, price=posting.price * price)
+        return msgspec.structs.replace(posting, price=posting.price * by.price)
     return msgspec.structs.replace(
         posting,
-        quantity=posting.quantity * quantity,
-        price=posting.price * price,
-        value=posting.value * value,
+        quantity=posting.quantity * by.quantity,
+        price=posting.price * by.price,
+        value=posting.value * by.value,
+        fee=posting.fee * by.fee,
     )

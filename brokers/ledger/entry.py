@@ -8,7 +8,7 @@ from brokers.instruments import Instrument
 from brokers.ledger.facts import Settlement
 from brokers.ledger.figures import average_of, cash_of, quantity_of, realised_of
 from brokers.ledger.measure import Measure, paid_in_full
-from brokers.ledger.scaling import subtract
+from brokers.ledger.scaling import decimal_of, subtract
 from brokers.ledger.tally import Tally
 from brokers.model import Fill
 
@@ -49,7 +49,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     @property
     def fee(self) -> Decimal:
         """The fee in settlement currency, a fee in kind at the fill's price; a rebate is negative."""
-        return subtract(self.after.fees, self.before.fees)
+        return decimal_of(self.after.fees - self.before.fees, self.measure.digits.fee)
 
     @property
     def cash(self) -> Decimal:

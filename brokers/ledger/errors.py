@@ -112,4 +112,4 @@ class BadState(LedgerError):
 
 
 def _figures(values: tuple[Any, ...]) -> str:
-    return " ".join(str(value) for value in values)
+    return " ".join(str(getattr(value, "value", value)) for value in values if value not in (None, ""))

@@ -9,14 +9,20 @@ from brokers.ledger.tally import Tally
 
 def quantity_of(tally: Tally, measure: Measure) -> Decimal:
     """The signed quantity held."""
-    return decimal_of(tally.quantity, measure.quantity_digits)
+    return decimal_of(tally.quantity, measure.digits.quantity)
+
+
+def fees_of(tally: Tally, measure: Measure) -> Decimal:
+    """All fees paid in settlement currency, less rebates."""
+    return decimal_of(tally.fees, measure.digits.fee)
 
 
 def average_of(tally: Tally, measure: Measure) -> Decimal | None:
     """The average entry price; None when flat."""
     if not tally.quantity:
         return None
-    ratio = measure.ratio(tally.quantity, tally.cost, tally.over)
+    basis = tally.basis
+    ratio = measure.ratio(basis.quantity, basis.cost, basis.over)
     return None if ratio is None else shown(*ratio)
 
 
@@ -27,7 +33,7 @@ def realised_of(tally: Tally, measure: Measure) -> Decimal:
 
 def cost_of(tally: Tally, measure: Measure) -> Decimal:
     """What the open quantity cost, signed like its value."""
-    return _money(tally.open_cost(), measure) if tally.cost else ZERO
+    return _money(tally.open_cost(), measure)
 
 
 def unrealised_of(tally: Tally, measure: Measure, mark: Decimal | None) -> Decimal:
@@ -39,7 +45,7 @@ def unrealised_of(tally: Tally, measure: Measure, mark: Decimal | None) -> Decim
 
 def settled_of(tally: Tally, measure: Measure) -> Decimal:
     """Unrealised profit that daily settlement has already moved into cash."""
-    if not tally.paid:
+    if not tally.basis.paid:
         return ZERO
     return _money(subtract(tally.booked_cost(), tally.open_cost()), measure)
 
@@ -47,7 +53,7 @@ def settled_of(tally: Tally, measure: Measure) -> Decimal:
 def cash_of(tally: Tally, measure: Measure, *, in_full: bool) -> Decimal:
     """What trading moved into cash after fees: the whole value where paid in full, else profit and settlements."""
     units = Decimal(tally.flow) if in_full else add(Decimal(tally.flow), tally.booked_cost())
-    return subtract(_money(units, measure), tally.fees)
+    return subtract(_money(units, measure), fees_of(tally, measure))
 
 
 def market_of(tally: Tally, measure: Measure, mark: Decimal | None, *, in_full: bool) -> Decimal:

@@ -21,9 +21,6 @@ from brokers.ledger.seen import Print, Seen, agree, booked
 from brokers.ledger.tally import EMPTY
 from brokers.ledger.terms import AccountTerms, Marking
 from brokers.model import AccountSummary, Balance, Fill, Position
-from brokers.sides import Side
-
-_BUY = Side.BUY
 
 
 class Ledger:
@@ -75,7 +72,7 @@ class Ledger:
             self._check(fill)  # says what is wrong
         book = self._books.get(symbol) or self.account.book(symbol)
         deal = book.deal(fill)
-        figures = (time_ns, symbol, fill.side is _BUY, fill.quantity, fill.price)
+        figures = Print(time_ns, symbol, fill.quantity, fill.price, fill.side)
         if deal is None or time_ns <= fills.unsure_ns:
             if booked(fills, id_, fill, figures):
                 return None
@@ -104,7 +101,7 @@ class Ledger:
             raise BadFact(flow, "currency", flow.currency, "the name of a currency")
         if flow.symbol is not None:
             account.instrument(flow.symbol)
-        key, figures = f"flow/{flow.id}", (flow.time_ns, flow.kind.value, str(flow.amount), flow.currency)
+        key, figures = f"flow/{flow.id}", Print(flow.time_ns, f"{flow.kind.value} {flow.currency}", flow.amount)
         if booked(account.others, key, flow, figures):
             return False
         self._add_flow(FlowKey(flow.kind, flow.currency, flow.symbol, flow.session), flow.amount)
@@ -118,7 +115,7 @@ class Ledger:
         self._check(settlement)
         book = account.book(settlement.symbol)
         key = f"settlement/{settlement.id}"
-        figures = (settlement.time_ns, settlement.symbol, str(settlement.price))
+        figures = Print(settlement.time_ns, settlement.symbol, price=settlement.price)
         if booked(account.others, key, settlement, figures):
             return None
         entry = book.settle(settlement)
@@ -137,7 +134,7 @@ class Ledger:
         if booked(account.others, f"correction/{correction.id}", correction, figures):
             return ()
         known = self._known(original)
-        reversed_before = booked(account.others, f"reversal/{original.id}", original, (original.time_ns,))
+        reversed_before = booked(account.others, f"reversal/{original.id}", original, Print(original.time_ns))
         new = None if replacement is None or self._replaced(correction, replacement) else replacement
         entries = [self._reverse(correction)] if known and not reversed_before else []
         self.note(correction)
@@ -150,7 +147,7 @@ class Ledger:
         account.books[original.symbol] = book = account.book(original.symbol)
         book.time_ns = max(book.time_ns, correction.time_ns)
         account.fills.remember(original.id, _figures(original))
-        account.others.remember(f"reversal/{original.id}", (original.time_ns,))
+        account.others.remember(f"reversal/{original.id}", Print(original.time_ns))
         account.others.remember(f"correction/{correction.id}", _correction_figures(correction))
 
     def mark(self, mark: Mark) -> bool:
@@ -219,11 +216,13 @@ class Ledger:
 
     def statistics(self, symbol: str) -> report.TradeStatistics:
         """The finished trades of the net position; raises UnknownInstrument."""
-        return report.statistics(self.account.book(symbol).net)
+        book = self.account.book(symbol)
+        return report.statistics(book.net, book.measure)
 
     def session_statistics(self, symbol: str, session: str | None) -> report.TradeStatistics:
         """The finished trades of one session's share; raises UnknownInstrument."""
-        return report.statistics(self.account.book(symbol).shares.get(session, EMPTY))
+        book = self.account.book(symbol)
+        return report.statistics(book.shares.get(session, EMPTY), book.measure)
 
     def statements(self) -> tuple[report.Statement, ...]:
         """The money of each currency, in that currency."""
@@ -321,12 +320,12 @@ def _place(fact: Fact) -> tuple[int, str]:
 
 
 def _figures(fill: Fill) -> Print:
-    return fill.time_ns, fill.symbol, fill.side is _BUY, fill.quantity, fill.price
+    return Print(fill.time_ns, fill.symbol, fill.quantity, fill.price, fill.side)
 
 
 def _correction_figures(correction: Correction) -> Print:
-    replacement = correction.replacement
-    return correction.time_ns, correction.original.id, "" if replacement is None else replacement.id
+    original, replacement = correction.original, correction.replacement
+    return Print(correction.time_ns, original.id if replacement is None else f"{original.id} by {replacement.id}")
 
 
 def _fee_key(fill: Fill) -> FlowKey:

@@ -5,8 +5,10 @@ quantity x price; for an inverse one it is -quantity / price, in the base curren
 same steps serve all kinds, and the average of an inverse position comes out harmonic by itself.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 import attrs
 
@@ -14,6 +16,35 @@ from brokers.instruments import Instrument, Kind
 from brokers.ledger.scaling import EXACT, decimal_of, divide_even, multiply, places
 
 _PAID_IN_FULL = frozenset({Kind.STOCK, Kind.SPOT})
+_FEE_DIGITS = 2  # most fees are of whole cents
+
+
+@attrs.frozen
+class Digits:
+    """How many decimal places are counted of quantities, prices and fees."""
+
+    quantity: int
+    price: int
+    fee: int
+
+    def powers_to(self, finer: "Digits") -> tuple[int, int, int]:
+        """The factors between numbers counted this way and more finely."""
+        return 10 ** (finer.quantity - self.quantity), 10 ** (finer.price - self.price), 10 ** (finer.fee - self.fee)
+
+    def holding(self, quantities: Iterable[Decimal], price: Decimal, fee: Decimal) -> "Digits":
+        """As many as it takes for these numbers too."""
+        return Digits(
+            max(self.quantity, *map(places, quantities)), max(self.price, places(price)), max(self.fee, places(fee))
+        )
+
+
+class Factors(NamedTuple):
+    """By how much whole numbers grow when a measure becomes finer."""
+
+    quantity: int
+    price: int
+    value: int
+    fee: int
 
 
 @attrs.frozen
@@ -21,15 +52,13 @@ class Linear:
     """Value is quantity x price; one unit of it is `unit` of the currency; nothing is rounded."""
 
     multiplier: Decimal
-    quantity_digits: int
-    price_digits: int
+    digits: Digits
     unit: Decimal
 
     @classmethod
-    def of(cls, multiplier: Decimal, quantity_digits: int, price_digits: int) -> "Linear":
+    def of(cls, multiplier: Decimal, digits: Digits) -> "Linear":
         """The measure that counts in the smallest quantity times the smallest price."""
-        unit = EXACT.scaleb(multiplier, -(quantity_digits + price_digits))
-        return cls(multiplier, quantity_digits, price_digits, unit)
+        return cls(multiplier, digits, EXACT.scaleb(multiplier, -(digits.quantity + digits.price)))
 
     def value(self, quantity: int, price: int) -> int:
         """The value of a quantity at a price, both scaled, in units."""
@@ -37,7 +66,7 @@ class Linear:
 
     def worth(self, quantity: int, price: Decimal) -> Decimal:
         """The value of a scaled quantity at any price, in the currency."""
-        return multiply(multiply(decimal_of(quantity, self.quantity_digits), price), self.multiplier)
+        return multiply(multiply(decimal_of(quantity, self.digits.quantity), price), self.multiplier)
 
     def average(self, quantity: int, cost: int, over: int) -> Fraction:
         """The price at which the quantity would have the value cost / over."""
@@ -45,12 +74,12 @@ class Linear:
 
     def ratio(self, quantity: int, cost: int, over: int) -> tuple[int, int]:
         """The same price as a quotient, not in lowest terms."""
-        return cost, over * quantity * int(10**self.price_digits)
+        return cost, over * quantity * int(10**self.digits.price)
 
-    def finer(self, quantity_digits: int, price_digits: int) -> tuple["Linear", int]:
-        """The measure with more digits, and the factor by which values grow in number."""
-        more = quantity_digits - self.quantity_digits + price_digits - self.price_digits
-        return Linear.of(self.multiplier, quantity_digits, price_digits), 10**more
+    def finer(self, digits: Digits) -> tuple["Linear", Factors]:
+        """The measure with more digits."""
+        quantity, price, fee = self.digits.powers_to(digits)
+        return Linear.of(self.multiplier, digits), Factors(quantity, price, quantity * price, fee)
 
 
 @attrs.frozen
@@ -61,21 +90,20 @@ class Inverse:
     """
 
     multiplier: Decimal
-    quantity_digits: int
-    price_digits: int
+    digits: Digits
     unit: Decimal  # the quantum
     contract: Fraction  # value of one scaled quantity at a price of one, in units
 
     @classmethod
-    def of(cls, multiplier: Decimal, quantity_digits: int, price_digits: int, quantum: Decimal) -> "Inverse":
+    def of(cls, multiplier: Decimal, digits: Digits, quantum: Decimal) -> "Inverse":
         """The measure that counts in quanta."""
-        contract = Fraction(decimal_of(1, quantity_digits)) * Fraction(multiplier) / Fraction(quantum)
-        return cls(multiplier, quantity_digits, price_digits, quantum, contract)
+        contract = Fraction(decimal_of(1, digits.quantity)) * Fraction(multiplier) / Fraction(quantum)
+        return cls(multiplier, digits, quantum, contract)
 
     def value(self, quantity: int, price: int) -> int:
         """The value of a quantity at a price, both scaled, in units."""
         return -divide_even(
-            quantity * self.contract.numerator * 10**self.price_digits, price * self.contract.denominator
+            quantity * self.contract.numerator * 10**self.digits.price, price * self.contract.denominator
         )
 
     def worth(self, quantity: int, price: Decimal) -> Decimal:
@@ -93,9 +121,10 @@ class Inverse:
         """The same price as a quotient, not in lowest terms."""
         return (-self.contract.numerator * quantity * over, self.contract.denominator * cost) if cost else None
 
-    def finer(self, quantity_digits: int, price_digits: int) -> tuple["Inverse", int]:
+    def finer(self, digits: Digits) -> tuple["Inverse", Factors]:
         """The measure with more digits; values are counted in quanta and stay."""
-        return Inverse.of(self.multiplier, quantity_digits, price_digits, self.unit), 1
+        quantity, price, fee = self.digits.powers_to(digits)
+        return Inverse.of(self.multiplier, digits, self.unit), Factors(quantity, price, 1, fee)
 
 
 Measure = Linear | Inverse
@@ -103,10 +132,10 @@ Measure = Linear | Inverse
 
 def measure_of(instrument: Instrument, quantum: Decimal) -> Measure:
     """The measure of an instrument on its own grid; finer fills widen it later."""
-    quantity_digits, price_digits = places(instrument.lot), places(instrument.tick)
+    digits = Digits(places(instrument.lot), places(instrument.tick), _FEE_DIGITS)
     if instrument.kind is Kind.INVERSE:
-        return Inverse.of(instrument.multiplier, quantity_digits, price_digits, quantum)
-    return Linear.of(instrument.multiplier, quantity_digits, price_digits)
+        return Inverse.of(instrument.multiplier, digits, quantum)
+    return Linear.of(instrument.multiplier, digits)
 
 
 def paid_in_full(instrument: Instrument) -> bool:

@@ -10,7 +10,7 @@ from brokers.ledger.account import Account
 from brokers.ledger.book import Book
 from brokers.ledger.errors import RateMissing
 from brokers.ledger.facts import FlowKind
-from brokers.ledger.figures import cost_of, settled_of
+from brokers.ledger.figures import cost_of, fees_of, settled_of
 from brokers.ledger.measure import paid_in_full
 from brokers.ledger.scaling import ZERO, add, magnitude, multiply, negative, subtract
 from brokers.model import AccountSummary, Margin
@@ -29,9 +29,10 @@ class _Sums:
         """Adds what one book holds and did."""
         net, measure, instrument = book.net, book.measure, book.instrument
         flow = multiply(Decimal(net.flow), measure.unit)
-        self.fees = add(self.fees, net.fees)
+        fees = fees_of(net, measure)
+        self.fees = add(self.fees, fees)
         if not net.quantity:
-            self.cash = add(self.cash, subtract(flow, net.fees))
+            self.cash = add(self.cash, subtract(flow, fees))
             self.realised = add(self.realised, flow)
             return
         mark, cost = account.mark_price(instrument.symbol, net.quantity), cost_of(net, measure)
@@ -42,7 +43,7 @@ class _Sums:
         else:
             settled = settled_of(net, measure)
             cash, market = add(realised, settled), subtract(unrealised, settled)
-        self.cash = add(self.cash, subtract(cash, net.fees))
+        self.cash = add(self.cash, subtract(cash, fees))
         self.market = add(self.market, market)
         self.realised = add(self.realised, realised)
         self.unrealised = add(self.unrealised, unrealised)

@@ -13,12 +13,13 @@ from brokers.ledger.figures import (
     average_of,
     cash_of,
     cost_of,
+    fees_of,
     market_of,
     quantity_of,
     realised_of,
     unrealised_of,
 )
-from brokers.ledger.measure import paid_in_full
+from brokers.ledger.measure import Measure, paid_in_full
 from brokers.ledger.scaling import add, magnitude, multiply, negative, subtract, total
 from brokers.ledger.tally import Tally
 from brokers.model import Balance, Margin, Position
@@ -158,7 +159,7 @@ def session_position(account: Account, symbol: str, session: str | None) -> Posi
     return None if share is None else _position(account, book, share)
 
 
-def statistics(tally: Tally) -> TradeStatistics:
+def statistics(tally: Tally, measure: Measure) -> TradeStatistics:
     """The finished trades of a tally."""
     score = tally.score
     return TradeStatistics(
@@ -169,7 +170,7 @@ def statistics(tally: Tally) -> TradeStatistics:
         lost=score.lost,
         best=score.best,
         worst=score.worst,
-        fees=tally.fees,
+        fees=fees_of(tally, measure),
     )
 
 
@@ -248,7 +249,7 @@ def _line(account: Account, book: Book) -> _Line:
         market=market_of(net, measure, mark, in_full=in_full),
         realised=realised_of(net, measure),
         unrealised=unrealised,
-        fees=net.fees,
+        fees=fees_of(net, measure),
         attributed=_attributed(book, value, _ONE if mark is None else mark),
         initial=initial,
         maintenance=maintenance,
@@ -262,7 +263,7 @@ def _attributed(book: Book, value: Decimal, price: Decimal) -> Decimal:
     flow = multiply(Decimal(sum(share.flow for share in shares)), book.measure.unit)
     unowned = sum(share.quantity for share in shares) - book.net.quantity
     open_value = add(value, book.measure.worth(unowned, price))
-    return subtract(add(flow, open_value), total(share.fees for share in shares))
+    return subtract(add(flow, open_value), total(fees_of(share, book.measure) for share in shares))
 
 
 def _margin(book: Book, value: Decimal) -> tuple[Decimal, Decimal]:

@@ -35,21 +35,22 @@ def sound(number: object) -> bool:
         return False
 
 
-def whole(number: Decimal, power: int) -> int | None:
-    """A sound number in units of 1/power, or None when it is finer than that."""
+def whole(number: Decimal, digits: int) -> int | None:
+    """A sound number in units of 10**-digits, or None when it is finer than that."""
     top, bottom = number.as_integer_ratio()
+    power: int = 10**digits
     return None if power % bottom else top * (power // bottom)
 
 
 class Wholes(dict[str, int | None]):
-    """Numbers in units of 1/power by their text, each worked out once; None for a finer one.
+    """Numbers in units of 10**-digits by their text, each worked out once; None for a finer one.
 
     Raises ValueError or ArithmeticError for a bad one. Looking up a text costs half of working out a number.
     """
 
-    def __init__(self, power: int, *, positive: bool) -> None:
+    def __init__(self, digits: int, *, positive: bool) -> None:
         super().__init__()
-        self.power = power
+        self.digits = digits
         self.positive = positive
 
     def __missing__(self, text: str) -> int | None:
@@ -58,7 +59,7 @@ class Wholes(dict[str, int | None]):
             raise ValueError(text)
         if len(self) >= _REMEMBERED:
             self.clear()
-        self[text] = found = whole(number, self.power)
+        self[text] = found = whole(number, self.digits)
         return found
 
 

@@ -8,13 +8,34 @@ apart) is refused with FactTooOld. So no fill counts twice, none is lost silentl
 is more.
 """
 
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from typing import Any, Protocol
 
-from brokers.ledger.errors import ConflictingFact, FactTooOld
+import msgspec
 
-Print = tuple[Any, ...]  # a fact's time, then the figures that tell a duplicate from a conflict
+from brokers.ledger.errors import ConflictingFact, FactTooOld
+from brokers.sides import Side
 
 _SECOND = 1_000_000_000
+
+
+class Print(msgspec.Struct, frozen=True, gc=False):
+    """When a fact was, and the figures that tell a duplicate of it from a conflict.
+
+    There are tens of thousands of them, and nothing in one leads back to it: the garbage collector leaves them out.
+    """
+
+    time_ns: int
+    name: str = ""  # of what the fact is: a symbol, a currency, the ids of other facts
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    side: Side | None = None
+
+    def figures(self) -> tuple[Any, ...]:
+        """All that a duplicate has in common with it; its time may differ."""
+        return self.name, self.amount, self.price, self.side
 
 
 class Seen(Protocol):
@@ -35,67 +56,67 @@ class Seen(Protocol):
 
 
 class RecentIds:
-    """The default memory: the most recent ids of one account in two generations, of which the older is let go whole."""
+    """The default memory: the most recent ids of one account in order of arrival."""
 
     def __init__(self, entries: int = 10_000, skew_ns: int = 60 * _SECOND) -> None:
         self.entries = entries
         self.skew_ns = skew_ns
         self.unsure_ns = -1
-        self._old: dict[str, Print] = {}
-        self._young: dict[str, Print] = {}
-        self._full = entries
+        self._known: dict[str, Print] = {}
+        self._full = 2 * entries
 
     def __len__(self) -> int:
-        return len(self._old) + len(self._young)
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._known))
 
     def get(self, id: str, /) -> Print | None:  # noqa: A002 - the word of the facts
         """What was booked under the id, None if nothing is known of it."""
-        return self._young.get(id) or self._old.get(id)
+        return self._known.get(id)
 
     def remember(self, id: str, seen: Print) -> Print | None:  # noqa: A002 - the word of the facts
         """Notes a new id, and from time to time forgets those that both rules release; returns what a known one had."""
-        known = self._old.get(id) or self._young.setdefault(id, seen)
+        known = self._known.setdefault(id, seen)
         if known is not seen:
             return known
-        if len(self._young) >= self._full:
-            self._turn(seen[0] - 2 * self.skew_ns)
+        if len(self._known) >= self._full:
+            self._forget(seen.time_ns - 2 * self.skew_ns)
         return None
 
-    def _turn(self, release: int) -> None:
-        """The young become the old, together with those of the old that are too fresh to forget."""
-        kept, latest = {}, -1
-        for id_, known in self._old.items():
-            if known[0] >= release:
-                kept[id_] = known
-            elif known[0] > latest:
-                latest = known[0]
-        if latest >= 0:
-            self.unsure_ns = max(latest + self.skew_ns, self.unsure_ns)
-        self._old, self._young = kept | self._young, {}
-        self._full = max(self.entries, len(self._old))
+    def _forget(self, release: int) -> None:
+        """Lets go of what is older than the release and not among the most recent entries.
 
-    def generations(self) -> tuple[dict[str, Print], dict[str, Print]]:
-        """The older ids and the younger ones, in order of arrival."""
-        return dict(self._old), dict(self._young)
+        What is too fresh to forget is looked at again when as many more have come, so a look at an id costs nothing.
+        """
+        older = list(islice(self._known.items(), len(self._known) - self.entries))
+        gone = [id_ for id_, known in older if known.time_ns < release]
+        if gone:
+            latest = max(self._known.pop(id_).time_ns for id_ in gone)
+            self.unsure_ns = max(self.unsure_ns, latest + self.skew_ns)
+        self._full = max(2 * self.entries, len(self._known) + len(older) - len(gone))
 
-    def restore(self, old: dict[str, Print], young: dict[str, Print], unsure_ns: int) -> None:
+    def state(self) -> tuple[dict[str, Print], int]:
+        """The ids in order of arrival, and at how many of them some are forgotten next."""
+        return dict(self._known), self._full
+
+    def restore(self, known: dict[str, Print], full: int = 0, unsure_ns: int = -1) -> None:
         """Takes over what another memory held."""
-        self._old, self._young, self.unsure_ns = old, young, unsure_ns
-        self._full = max(self.entries, len(old))
+        self._known, self._full, self.unsure_ns = known, max(full, 2 * self.entries), unsure_ns
 
 
 def booked(seen: Seen, key: str, fact: Any, figures: Print) -> bool:
     """Whether a fact was booked; raises ConflictingFact when with other figures, FactTooOld when it cannot be told."""
     known = seen.get(key)
     if known is None:
-        if figures[0] <= seen.unsure_ns:
+        if figures.time_ns <= seen.unsure_ns:
             raise FactTooOld(fact, seen.unsure_ns)
         return False
     agree(known, fact, figures)
     return True
 
 
-def agree(known: Print, fact: Any, figures: Print) -> None:
-    """Raises ConflictingFact when a fact was booked with other figures than it has now; its time may differ."""
-    if known[1:] != figures[1:]:
-        raise ConflictingFact(fact, known[1:], figures[1:])
+def agree(known: Print, fact: Any, offered: Print) -> None:
+    """Raises ConflictingFact when a fact was booked with other figures than it has now."""
+    if known.figures() != offered.figures():
+        raise ConflictingFact(fact, known.figures(), offered.figures())

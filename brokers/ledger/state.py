@@ -3,10 +3,12 @@
 Kept are each book's figures before the postings that can still be moved, and these, which are then posted again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+import attrs
 
 from brokers.instruments import Instrument
 from brokers.ledger.account import Account, FlowKey
@@ -14,12 +16,13 @@ from brokers.ledger.book import Book, Posting, Variation
 from brokers.ledger.errors import BadState
 from brokers.ledger.facts import FlowKind, Mark, Rate
 from brokers.ledger.ledger import Ledger
-from brokers.ledger.measure import Inverse
+from brokers.ledger.measure import Digits, Inverse
 from brokers.ledger.seen import Print, RecentIds, Seen
-from brokers.ledger.tally import Deal, Score, Tally
+from brokers.ledger.tally import Basis, Deal, Score, Tally
 from brokers.ledger.terms import AccountTerms
+from brokers.sides import Side
 
-_FORMAT = 1
+_FORMAT = 2
 
 Plain = dict[str, Any]
 
@@ -54,7 +57,7 @@ def load(
         ledger = Ledger(
             terms,
             instruments,
-            _recent_fills(data["fills"]) if fills is None else fills,
+            _recent(data["fills"]) if fills is None else fills,
             _recent(data["others"]) if others is None else others,
         )
         _load_account(ledger.account, data)
@@ -101,8 +104,7 @@ def _book(book: Book) -> Plain:
     return {
         "symbol": book.instrument.symbol,
         "rules": _money_rules(book),
-        "quantity_digits": book.measure.quantity_digits,
-        "price_digits": book.measure.price_digits,
+        "digits": list(attrs.astuple(book.measure.digits)),
         "time_ns": book.time_ns,
         "forgotten": None if book.forgotten is None else list(book.forgotten),
         "net": _tally(net),
@@ -115,7 +117,7 @@ def _load_book(account: Account, row: Plain) -> Book:
     book = account.book(row["symbol"])
     _expect("rules", row["rules"], _money_rules(book))
     book.load(
-        book.measure.finer(row["quantity_digits"], row["price_digits"])[0],
+        book.measure.finer(Digits(*row["digits"]))[0],
         _tally_from(row["net"]),
         {session: _tally_from(share) for session, share in row["shares"]},
         [_posting_from(posting) for posting in row["postings"]],
@@ -126,18 +128,19 @@ def _load_book(account: Account, row: Plain) -> Book:
 
 
 def _tally(tally: Tally) -> list[Any]:
-    score = tally.score
-    whole = [tally.quantity, tally.flow, tally.cost, tally.over, tally.paid]
+    basis, score = tally.basis, tally.score
+    amounts = [tally.quantity, tally.flow, tally.fees, basis.quantity, basis.cost, basis.over, basis.paid]
     counts = [score.trades, score.wins, score.losses]
-    sums = map(str, [score.won, score.lost, score.realised, score.fees])
-    return [*map(str, whole), str(tally.fees), counts, list(sums), [_text(score.best), _text(score.worst)]]
+    sums = [score.won, score.lost, score.realised, score.fees]
+    return [[*map(str, amounts)], counts, [*map(str, sums)], [_text(score.best), _text(score.worst)]]
 
 
 def _tally_from(row: list[Any]) -> Tally:
-    quantity, flow, cost, over, paid, fees, (trades, wins, losses), sums, (best, worst) = row
+    amounts, (trades, wins, losses), sums, (best, worst) = row
+    quantity, flow, fees, *basis = map(int, amounts)
     won, lost, realised, fees_then = map(Decimal, sums)
     score = Score(trades, wins, losses, won, lost, _number(best), _number(worst), realised, fees_then)
-    return Tally(int(quantity), int(flow), int(cost), int(over), int(paid), Decimal(fees), score)
+    return Tally(quantity, flow, fees, Basis(*basis), score)
 
 
 def _posting(posting: Posting) -> list[Any]:
@@ -151,40 +154,33 @@ def _posting_from(row: list[Any]) -> Posting:
     if len(row) == 3:
         return Variation(row[0], row[1], int(row[2]))
     time_ns, id_, session, quantity, price, value, fee, foreign_fee = row
-    return Deal(time_ns, id_, session, int(quantity), int(price), int(value), Decimal(fee), Decimal(foreign_fee))
+    return Deal(time_ns, id_, session, int(quantity), int(price), int(value), int(fee), Decimal(foreign_fee))
 
 
 def _seen(seen: Seen) -> Plain | None:
     if not isinstance(seen, RecentIds):
         return None
-    old, young = seen.generations()
+    known, full = seen.state()
     return {
         "entries": seen.entries,
         "skew_ns": seen.skew_ns,
         "unsure_ns": seen.unsure_ns,
-        "old": _prints(old),
-        "young": _prints(young),
+        "full": full,
+        "ids": [
+            [id_, p.time_ns, p.name, _text(p.amount), _text(p.price), p.side and p.side.value]
+            for id_, p in known.items()
+        ],
     }
 
 
-def _prints(generation: dict[str, Print]) -> list[list[Any]]:
-    return [[id_, *(str(x) if isinstance(x, Decimal) else x for x in known)] for id_, known in generation.items()]
-
-
-def _recent(data: Plain, read: Callable[[list[Any]], Print] = tuple) -> RecentIds:
+def _recent(data: Plain) -> RecentIds:
     seen = RecentIds(data["entries"], data["skew_ns"])
-    old, young = ({row[0]: read(row[1:]) for row in data[name]} for name in ("old", "young"))
-    seen.restore(old, young, data["unsure_ns"])
+    known = {
+        id_: Print(time_ns, name, _number(amount), _number(price), None if side is None else Side(side))
+        for id_, time_ns, name, amount, price, side in data["ids"]
+    }
+    seen.restore(known, data["full"], data["unsure_ns"])
     return seen
-
-
-def _recent_fills(data: Plain) -> RecentIds:
-    return _recent(data, _fill_print)
-
-
-def _fill_print(row: list[Any]) -> Print:
-    time_ns, symbol, buy, quantity, price = row
-    return time_ns, symbol, buy, Decimal(quantity), Decimal(price)
 
 
 def _expect(field: str, value: Any, expected: Any) -> None:

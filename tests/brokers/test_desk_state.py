@@ -102,10 +102,10 @@ def same(one: AccountDesk, other: AccountDesk) -> None:
     assert list(map(entry_facts, one.entries.values())) == list(map(entry_facts, other.entries.values()))
     assert all(one.open[key] is one.entries[key] for key in one.open)
     assert (one.watched, one.moved_ns, one.by_broker_id) == (other.watched, other.moved_ns, other.by_broker_id)
-    assert (one.closed.generations(), one.closed.unsure_ns) == (other.closed.generations(), other.closed.unsure_ns)
+    assert (one.closed.state(), one.closed.unsure_ns) == (other.closed.state(), other.closed.unsure_ns)
     assert one.ledger.positions() == other.ledger.positions()
     assert one.ledger.balances() == other.ledger.balances()
-    assert one.fill_ids.generations() == other.fill_ids.generations()
+    assert one.fill_ids.state() == other.fill_ids.state()
 
 
 # Random histories.
@@ -297,7 +297,7 @@ def traded() -> AccountDesk:
 
 
 DAMAGES: dict[str, Callable[[DeskState], DeskState]] = {
-    "format": lambda state: attrs.evolve(state, format=2),
+    "format": lambda state: attrs.evolve(state, format=3),
     "open": lambda state: attrs.evolve(state, open=("nobody",)),
     "doubted": lambda state: attrs.evolve(state, doubted=("nobody",)),
     "orders": lambda state: attrs.evolve(state, orders=state.orders * 2),

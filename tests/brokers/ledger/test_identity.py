@@ -189,4 +189,4 @@ def test_i24_a_position_that_is_never_flat_stays_exact_beyond_the_grid() -> None
         side = SELL if ledger.position("ONE").quantity > 1500 else chance.choice([BUY, SELL])
         ledger.apply(fill(number, side, chance.randint(1, 97), D(chance.randint(9000, 11000)) / 100))
         assert holds(ledger)
-    assert ledger.account.books["ONE"].net.over == 10**30
+    assert ledger.account.books["ONE"].net.basis.over == 10**30

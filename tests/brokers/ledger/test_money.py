@@ -187,7 +187,8 @@ def test_an_average_without_a_finite_decimal_is_shown_with_20_digits_and_kept_ex
     bought(ledger, (BUY, 1, 100), (BUY, 2, 101))
     assert ledger.position("ONE").average_price == D("100.66666666666666667")
     book = ledger.account.books["ONE"]
-    assert book.measure.average(book.net.quantity, book.net.cost, book.net.over) == Fraction(302, 3)
+    basis = book.net.basis
+    assert book.measure.average(basis.quantity, basis.cost, basis.over) == Fraction(302, 3)
 
 
 def test_an_inverse_average_is_harmonic() -> None:

@@ -82,14 +82,20 @@ def arrivals(chance: random.Random, fills: list[Fill]) -> list[Fill]:
     return arriving
 
 
+def open_cost(tally: Tally) -> Fraction:
+    basis = tally.basis
+    return Fraction(basis.cost * tally.quantity, basis.over * basis.quantity) if tally.quantity else Fraction(0)
+
+
 def assert_equal(tally: Tally, measure: Measure, oracle: Oracle, mark: Decimal) -> None:
     unit = Fraction(measure.unit)
-    cost = Fraction(tally.cost, tally.over)
-    assert Fraction(tally.quantity, 10**measure.quantity_digits) == oracle.quantity
-    assert (measure.average(tally.quantity, tally.cost, tally.over) if tally.quantity else None) == oracle.average
+    basis = tally.basis
+    cost = open_cost(tally)
+    assert Fraction(tally.quantity, 10**measure.digits.quantity) == oracle.quantity
+    assert (measure.average(basis.quantity, basis.cost, basis.over) if tally.quantity else None) == oracle.average
     assert (tally.flow + cost) * unit == oracle.realised
     assert Fraction(measure.worth(tally.quantity, mark)) - cost * unit == oracle.unrealised(Fraction(mark))
-    assert Fraction(tally.fees) == oracle.fees
+    assert Fraction(tally.fees, 10**measure.digits.fee) == oracle.fees
 
 
 def booked(oracle: Oracle, fills: Iterable[Fill]) -> Oracle:
@@ -109,8 +115,9 @@ def check_one(seed: int, kind: Kind) -> None:
     book = ledger.account.book("X")
     oracle = booked(oracle_for(instrument, SATOSHI), fills)
     assert_equal(book.net, book.measure, oracle, mark)
-    moved = Fraction(0) if paid_in_full(instrument) else Fraction(book.net.cost, book.net.over)
-    assert (book.net.flow + moved) * Fraction(book.measure.unit) - Fraction(book.net.fees) == oracle.cash()
+    moved = Fraction(0) if paid_in_full(instrument) else open_cost(book.net)
+    fees = Fraction(book.net.fees, 10**book.measure.digits.fee)
+    assert (book.net.flow + moved) * Fraction(book.measure.unit) - fees == oracle.cash()
     for session in {fill.session for fill in fills}:
         own = [fill for fill in fills if fill.session == session]
         share = booked(oracle_for(instrument, SATOSHI), own)
@@ -145,6 +152,6 @@ def test_p01_a_position_that_is_never_flat_stays_within_the_stated_rounding_of_t
         ledger.apply(one)
         oracle.fill(one)
     book = ledger.account.books["X"]
-    realised = (book.net.flow + Fraction(book.net.cost, book.net.over)) * Fraction(book.measure.unit)
-    assert book.net.over == 10**30
+    realised = (book.net.flow + open_cost(book.net)) * Fraction(book.measure.unit)
+    assert book.net.basis.over == 10**30
     assert 0 < abs(realised - oracle.realised) <= Fraction(400, 10**30) * Fraction(book.measure.unit)

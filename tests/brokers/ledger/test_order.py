@@ -191,7 +191,7 @@ def test_an_id_that_comes_back_with_other_figures_is_refused(change: dict[str, o
     before = dump(ledger)
     with pytest.raises(ConflictingFact) as refused:
         ledger.apply(attrs.evolve(first, **change))  # type: ignore[arg-type]
-    assert refused.value.booked == ("ONE", True, 1, 100)
+    assert refused.value.booked == ("ONE", 1, 100, BUY)
     assert dump(ledger) == before
 
 
@@ -331,9 +331,9 @@ def test_a_fill_within_the_skew_of_the_newest_is_never_too_old() -> None:
 
 def test_a_stamp_from_the_future_does_not_stop_the_forgetting() -> None:
     seen = RecentIds(entries=100, skew_ns=10)
-    seen.remember("odd", (10**18,))
+    seen.remember("odd", Print(10**18))
     for number in range(5000):
-        seen.remember(str(number), (number,))
+        seen.remember(str(number), Print(number))
     assert len(seen) <= 300
 
 

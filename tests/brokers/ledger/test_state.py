@@ -124,7 +124,7 @@ def test_an_inverse_state_keeps_its_quantum() -> None:
         load(dump(ledger), attrs.evolve(terms(), quanta={}), LISTED)
 
 
-@pytest.mark.parametrize("damage", [{"format": 2}, {"books": None}, {"books": [{}]}, {"flows": [["x"]]}, {"marks": 3}])
+@pytest.mark.parametrize("damage", [{"format": 1}, {"books": None}, {"books": [{}]}, {"flows": [["x"]]}, {"marks": 3}])
 def test_damaged_state_is_refused(damage: dict[str, object]) -> None:
     ledger = new_ledger()
     bought(ledger, (BUY, 3, 100))

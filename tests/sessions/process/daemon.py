@@ -142,8 +142,7 @@ def _lost(house: House, desk: AccountDesk) -> Iterator[str]:
         for (id_,) in house.diary.read("fill")
         if id_ not in fills
     )
-    known = {id_ for generation in desk.fill_ids.generations() for id_ in generation}
-    yield from (f"the books lack the fill {id_}" for id_ in sorted(fills - known))
+    yield from (f"the books lack the fill {id_}" for id_ in sorted(fills - set(desk.fill_ids)))
 
 
 async def judge(house: House, began: float, *, all_resolved: bool) -> None:

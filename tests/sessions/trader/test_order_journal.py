@@ -175,7 +175,7 @@ def test_a_stream_with_an_entry_that_is_no_fact_is_not_loaded() -> None:
 
 # Snapshots.
 
-MANY = attrs.evolve(traded().state(), closed=(tuple(f"{number:022d}" for number in range(40_000)), ()))
+MANY = attrs.evolve(traded().state(), closed=tuple(f"{number:022d}" for number in range(40_000)))
 SNAPSHOT = OrderFact(9, Snapshot(MANY))
 
 
