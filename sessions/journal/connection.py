@@ -79,6 +79,27 @@ def sync_folder_of(database: str) -> None:
         sync_folder(file.parent)
 
 
+def lengthen_log(database: str, least: int) -> int:
+    """Makes a database's write-ahead log at least so long, with zeros that are on disk then; returns its length.
+
+    SQLite takes them for the end of the log, as it does what an older log has left there. A disk that is full leaves
+    the log as it is and raises OSError.
+    """
+    with Path(f"{file_of(database)}-wal").open("r+b", buffering=0) as log:
+        size = log.seek(0, os.SEEK_END)
+        if size >= least:
+            return size
+        try:
+            rest = memoryview(bytes(least - size))
+            while rest:
+                rest = rest[log.write(rest) :]
+            os.fsync(log.fileno())
+        except OSError:
+            log.truncate(size)
+            raise
+    return least
+
+
 def _connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
     """A connection without implicit transactions; whoever uses it sees to it that one thread does at a time."""
     return sqlite3.connect(uri, timeout=busy_seconds, isolation_level=None, check_same_thread=False, uri=True)

@@ -5,6 +5,7 @@ Everything here runs in the writer's thread. After any error but JournalBusy the
 
 import contextlib
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlite_utils import Database
 
 from runtime.world import World
 from sessions.journal.chain import BrokenChain, Chain, read_head, write_head
-from sessions.journal.connection import file_of, open_writer, sync_folder_of
+from sessions.journal.connection import file_of, lengthen_log, open_writer, sync_folder_of
 from sessions.journal.errors import JournalBusy, JournalCorrupt, JournalError, JournalFenced, failed, is_busy
 from sessions.journal.index import DATABASE_PREFIX, Index, Segment, database_path, month_of, read_index, write_index
 from sessions.journal.reader import Reader, segment_start
@@ -26,6 +27,8 @@ from sessions.journal.snapshot import snapshot
 CHECKPOINT_PAGES: Final = 1_000
 TAIL: Final = 10_000  # rows whose hashes are checked whenever the file is opened
 _PAGE: Final = 3_000  # bytes of bodies on a page of 4 KiB
+_FRAME: Final = 4_096 + 24  # bytes of a page in the log
+_ROOM: Final = 1 << 20  # bytes that the log is longer than what is written in it, at least
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _INSERT: Final = (
@@ -58,6 +61,7 @@ class Store:
         self.epoch = 0
         self.pages = 0  # about so many were written since the last checkpoint
         self._leaves = 1.0  # which share of what could have been written the last checkpoint found
+        self._log_bytes: float = 0  # how long the log is made, as far as that is known
         self.index = Index()
         self.month = ""
         self.database = str(settings.folder)
@@ -139,9 +143,21 @@ class Store:
         with self._failing():
             mode = "TRUNCATE" if truncate else "PASSIVE"
             _, log, _ = self._connection().execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        self._log_bytes = self._log_bytes_at_first()
         if log > 0:  # truncated logs and those in memory do not tell
             self._leaves = min(max(self._leaves * log / self.pages, 0.1), 1.0) if self.pages else 1.0
         self.pages = 0
+
+    def lacks_room(self) -> bool:
+        """Whether commits will soon have to make the log longer, which takes half as long again as writing alone."""
+        return self._log_bytes < self.pages * _FRAME + _ROOM
+
+    def make_room(self) -> None:
+        """Makes the log longer before it has to be; on a full disk it stays as it is until the next checkpoint."""
+        try:
+            self._log_bytes = lengthen_log(self.database, self.pages * _FRAME + 2 * _ROOM)
+        except OSError:
+            self._log_bytes = math.inf
 
     def save_head(self) -> None:
         """Writes the head to its file outside the journal; raises JournalFailed, the journal itself is well."""
@@ -204,6 +220,7 @@ class Store:
         self._check_present(path)
         self.database = self.world.disk.database(path)
         self._db = open_writer(self.database, self.settings.busy_seconds)
+        self._log_bytes = self._log_bytes_at_first()
         try:
             migrate(self._db, self.database, self._backup)
             if not self._db.table("segment").count:
@@ -217,6 +234,10 @@ class Store:
         opened_ns: int = self._connection().execute("SELECT opened_ns FROM segment").fetchone()[0]
         self.month = month_of(opened_ns)
         return was_clean
+
+    def _log_bytes_at_first(self) -> float:
+        """How long a log is known to be that begins anew; one in memory is never too short."""
+        return math.inf if file_of(self.database) is None else 0
 
     def _check_present(self, path: Path) -> None:
         """A journal without the file that its index names has lost something; a new one has no file at all."""
@@ -315,6 +336,7 @@ class Store:
             self.checkpoint(truncate=True)
         self.abandon()
         self._db, self.database, self.index, self.head = fresh, database, index, head
+        self._log_bytes = self._log_bytes_at_first()
         self.month, self.pages = month_of(self.world.clock.wall_ns()), 0
 
     def _rows(self, entries: Iterable[Entry], head: Head) -> tuple[list[tuple[Any, ...]], Head]:

@@ -269,6 +269,8 @@ class Writer:
             await self._next()
         elif trio.current_time() >= self._chores_due:
             await self._chores()
+        elif self._store.lacks_room():
+            await self._in_thread(self._store.make_room)
         elif self._queue:
             await self._sleep(min(self._note_due, self._chores_due))
         elif self._wrote:

@@ -1,6 +1,8 @@
 """The blocking store on a real disk: what it insists on when it opens, and what it refuses."""
 
 import contextlib
+import errno
+import os
 import re
 import shutil
 import sqlite3
@@ -252,6 +254,45 @@ def test_d09_the_log_stays_short_and_is_gone_after_the_close(tmp_path: Path) -> 
     assert store.wal_bytes() < 16 << 20
     store.close()
     assert store.wal_bytes() == 0
+
+
+def test_a_log_is_made_longer_ahead_of_the_commits_that_fill_it(tmp_path: Path) -> None:
+    store = opened(tmp_path / "life")
+    assert store.lacks_room()
+    store.make_room()
+    room = store.wal_bytes()
+    assert room >= 1 << 20
+    assert not store.lacks_room()
+    while not store.lacks_room():
+        store.append([entry(number) for number in range(50)])
+        assert store.wal_bytes() == room, "it fits"
+    store.make_room()
+    assert store.wal_bytes() > room
+    shutil.copytree(tmp_path / "life", tmp_path / "crashed")
+    after = real_store(tmp_path / "crashed")
+    after.open()
+    assert after.head.seq == store.head.seq + 1, "the room behind the last row is no row"
+    after.close()
+    store.close()
+    assert store.wal_bytes() == 0
+
+
+def test_f24_a_disk_without_room_for_a_longer_log_leaves_it_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    store = opened(tmp_path)
+    before = store.wal_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        store.make_room()
+    assert (store.wal_bytes(), store.lacks_room()) == (before, False)
+    store.append(entries(1))
+    store.checkpoint()
+    assert store.lacks_room(), "it is tried again"
+    store.close()
 
 
 @pytest.mark.parametrize(
