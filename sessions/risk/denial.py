@@ -11,6 +11,7 @@ class Reason(enum.Enum):
     """Why an order was denied; the values are stable and may be matched by programs."""
 
     HALTED = "halted"
+    CLOSING = "closing"
     CANCEL_ONLY = "cancel_only"
     NO_NEW_RISK = "no_new_risk"
     SESSION_UNKNOWN = "session_unknown"

@@ -20,6 +20,7 @@ from sessions.risk.case import Amend, Cancel, Case, Facts, Request, case_of
 from sessions.risk.checks import CHECKS, Check, Scope, sound
 from sessions.risk.denial import Denial, Reason
 from sessions.risk.events import DayBegan, LossLifted, RiskEvent, Valued
+from sessions.risk.kill_switch import Mark
 from sessions.risk.limits import Limits, PortfolioLimits
 
 PORTFOLIO = "portfolio"
@@ -62,6 +63,11 @@ Verdict = Allowed | Denied
 
 class Switch(Protocol):
     """The kill switch, as the gate asks it."""
+
+    @property
+    def mark(self) -> Mark | None:
+        """How it was pulled; None while it is not."""
+        ...
 
     def rung(self) -> Rung:
         """The highest rung that the switch allows now."""
@@ -135,6 +141,11 @@ class RiskGate:
         """Where a session stands and why, the kill switch apart; raises LookupError."""
         return self._seat(session).ladder
 
+    @property
+    def mark(self) -> Mark | None:
+        """How the kill switch was pulled; None while it is not."""
+        return self._switch.mark
+
     def rung(self, session: str) -> Rung:
         """What a session may do now, kill switch included; raises LookupError."""
         return self._rung_of(self._seat(session))
@@ -164,6 +175,10 @@ class RiskGate:
             return Denied(Denial(Reason.SESSION_UNKNOWN, DAEMON, text, value=session))
         rung = self._rung_of(seat)
         if isinstance(request, Cancel):
+            mark = self._switch.mark
+            if mark is not None and mark.flatten and origin is Origin.STRATEGY:
+                text = f"{mark.by} has everything closed; its orders are not the strategy's to cancel"
+                return Denied(Denial(Reason.CLOSING, session, text, rung.name, Action.CANCEL.value))
             return _CANCEL if _permitted(rung, Action.CANCEL, origin) else _denied_by(rung, Action.CANCEL, session)
         if not _permitted(rung, Action.REDUCE_RISK, origin):
             return _denied_by(rung, Action.REDUCE_RISK, session)  # so that it is halted whatever its numbers are

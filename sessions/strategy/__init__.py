@@ -26,6 +26,7 @@ from sessions.strategy.errors import (
     StateMismatch,
     StrategyError,
     StrategyFailed,
+    StrategyInsists,
     StrategyTooSlow,
 )
 from sessions.strategy.events import (
@@ -84,6 +85,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "StrategyFailed",
+    "StrategyInsists",
     "StrategyTooSlow",
     "Submit",
     "Timer",

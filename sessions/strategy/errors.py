@@ -119,3 +119,15 @@ def shown(value: object) -> str:
         text = f"<{type(value).__name__} that cannot be shown>"
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+class StrategyInsists(StrategyError):
+    """A strategy that answers every denial with what is denied again; its orders come before the market for ever."""
+
+    def __init__(self, strategy: str, event: object, times: int) -> None:
+        self.strategy = strategy
+        self.event = event
+        super().__init__(
+            f"strategy {strategy} was denied {times:,} times and heard of nothing else, last {shown(event)}; "
+            "do not answer a denial with the same again"
+        )

@@ -13,7 +13,6 @@ import trio
 
 from brokers.account_books import AccountBooks, Agreement, account_topic, books_name
 from brokers.account_desk import AccountDesk
-from brokers.account_manager import AccountManager
 from brokers.calendar import SECOND_NS
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, LinkNews
@@ -23,7 +22,6 @@ from brokers.instruments import Instrument
 from brokers.market import Bar, MarketEvent
 from brokers.model import Fill, OrderReport
 from runtime import Actor, MailboxPolicy, Name, Reason, message
-from runtime.errors import CallError
 from runtime.mishaps import Mishap
 from runtime.timers import Timer
 from sessions.connection_watch import ConnectionWatch, watch_name
@@ -32,7 +30,6 @@ from sessions.risk.book import Snapshot
 from sessions.risk.desk import RISK_TOPIC, SwitchStatus
 from sessions.risk.events import DayBegan, LossLifted
 from sessions.risk.gate import Origin
-from sessions.risk.kill_switch import Mode
 from sessions.strategy import (
     Cancel,
     CancelAll,
@@ -47,6 +44,7 @@ from sessions.strategy import (
     Started,
     Strategy,
     StrategyError,
+    StrategyInsists,
     Submit,
     View,
     changed_keys,
@@ -61,6 +59,7 @@ from sessions.strategy.errors import shown
 from sessions.trader import causes
 from sessions.trader.blotter import Blotter, Ticket
 from sessions.trader.clerk import Clerk
+from sessions.trader.closing import Closing
 from sessions.trader.dealer import Dealer
 from sessions.trader.follower import Follower
 from sessions.trader.inbox import InboxFull
@@ -73,6 +72,7 @@ from sessions.trader.standing import Standing
 BATCH: Final = 64  # events between two looks at what else waits
 LOOK_SECONDS: Final = 1.0
 START_SECONDS: Final = 60.0
+MOST_DENIALS: Final = 10_000  # in a row; orders come before the market, so a strategy that insists hears of it no more
 SLOW_LOOKS: Final = 60  # rolls are looked for, and the book of risk is kept, once in so many looks
 
 
@@ -134,13 +134,14 @@ class Trader(Actor):
         self.clerk: Clerk
         self.dealer: Dealer
         self.moves: Moves
+        self.closing: Closing
         self.follower: Follower
         self.standing: Standing
         self._restored = self._awake = False
         self._leaves: list[Callable[[], None]] = []
         self._alarm: Timer | None = None
         self._alarm_ns: int | None = None
-        self._looks = 0
+        self._looks = self._denials = 0
 
     # Life.
 
@@ -220,6 +221,10 @@ class Trader(Actor):
             self.market, around.log, self.request, self._tell,
         )  # fmt: skip
         self.moves = Moves(self.dealer, self.blotter, self.picture)
+        self.closing = Closing(
+            self.gate, around.account, self.blotter, self.dealer, lambda: bool(self.clerk.positions()), world.clock,
+            self.spawn,
+        )  # fmt: skip
         self.follower = Follower(
             world, self.runtime.topics, around.catalogue, around.data, around.source, self.market, self.picture,
             self._hear_market, self._wake,
@@ -284,10 +289,7 @@ class Trader(Actor):
 
     def _hear_risk(self, news: object) -> None:
         if isinstance(news, SwitchStatus) and news.mark is not None:
-            if news.mark.flatten:
-                self.spawn(self._close_all)
-            elif news.mark.mode is Mode.HALT:
-                self._cancel_all(self.blotter.of_symbol(None), Origin.OPERATOR)
+            self.closing.look()
         elif isinstance(news, DayBegan | LossLifted) and news.session == self.session:
             self._keep_book()
 
@@ -359,6 +361,9 @@ class Trader(Actor):
     def _consult(self, event: Event) -> None:
         if self.world.faults.fires(self._point):
             raise Mishap(self._point)
+        self._denials = self._denials + 1 if type(event) is Denied else 0
+        if self._denials > MOST_DENIALS:
+            raise StrategyInsists(type(self.strategy).__qualname__, event, MOST_DENIALS)
         clock, rule = self.world.clock, self.plan.pace
         began_ns = clock.monotonic_ns()
         answer = consult(self.strategy, event, self.view)
@@ -399,14 +404,6 @@ class Trader(Actor):
         ordered = [ticket.report.order.symbol for ticket in self.blotter.of_symbol(symbol)]
         return list(dict.fromkeys((*held, *ordered)))
 
-    async def _close_all(self) -> None:
-        """Cancels and closes everything, as the operator who pulled the switch wants."""
-        try:
-            with trio.move_on_after(START_SECONDS):
-                await self.around.account.call(AccountManager.flatten)
-        except CallError:
-            return  # the session ends; the mark stands, and its next instance hears of it
-
     # What time brings.
 
     def look(self) -> None:
@@ -423,6 +420,7 @@ class Trader(Actor):
         if self._looks % SLOW_LOOKS == 1:
             self._keep_book()
             self._look_for_rolls()
+        self.closing.look()
         self.moves.stir()
         self.advance()
 

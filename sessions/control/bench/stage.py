@@ -30,6 +30,7 @@ from runtime.real import real_world
 from sessions.journal import Chain, Journal, JournalSettings
 from sessions.order_journal import JournalOrderLog
 from sessions.risk.gate import RiskGate
+from sessions.risk.kill_switch import Mark
 from sessions.risk.limits import Limits, PortfolioLimits
 from sessions.session import SessionPlan, account_name, session_tree, source_name, trader_name
 from sessions.strategy import Decisions, Event, NoState, Strategy, View, Wants
@@ -72,6 +73,8 @@ class _Scripted(Strategy[_Parameters, NoState]):
 
 class OpenSwitch:
     """A kill switch that nobody pulls."""
+
+    mark: Mark | None = None
 
     def rung(self) -> Rung:
         """Everything is allowed."""

@@ -104,7 +104,12 @@ def modify(
 
 @click.command(cls=Command)
 @click.argument("session", required=False)
-@click.option("--all", "everything", is_flag=True, help="Pull the kill switch and close what every session holds.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Pull the kill switch and close what every session holds, again until nothing is left.",
+)
 @click.option("--reason", default="", help="Why; the journal keeps it.")
 @signed
 @acts

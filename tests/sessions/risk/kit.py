@@ -15,6 +15,7 @@ from sessions.risk.case import Amend, Facts
 from sessions.risk.denial import Reason
 from sessions.risk.events import Valued
 from sessions.risk.gate import Allowed, Denied, RiskGate, Verdict
+from sessions.risk.kill_switch import Mark
 from sessions.risk.limits import Limits, PortfolioLimits
 
 S = 1_000_000_000
@@ -39,6 +40,7 @@ class FixedSwitch:
 
     def __init__(self) -> None:
         self.stands = Rung.FULL
+        self.mark: Mark | None = None
 
     def rung(self) -> Rung:
         return self.stands

@@ -285,7 +285,7 @@ def test_a_pull_during_a_resume_wins() -> None:
         simulate(run, seed=5, disk=disk).unwrap()
 
 
-def test_flatten_lets_only_an_operator_reduce_and_a_halt_after_it_keeps_the_wish() -> None:
+def test_flatten_lets_only_an_operator_cancel_and_reduce_and_a_halt_after_it_keeps_the_wish() -> None:
     async def run(world: SimulatedWorld) -> None:
         async with a_daemon(world) as daemon:
             now = world.clock.wall_ns()
@@ -295,7 +295,8 @@ def test_flatten_lets_only_an_operator_reduce_and_a_halt_after_it_keeps_the_wish
             assert status.switch.mark == Mark(Mode.CANCEL_ONLY, "ann", "the end", now, flatten=True)
             closing = order("A", SELL, 2)
             assert not allowed(daemon.gate.judge("es", closing, facts))
-            assert allowed(daemon.gate.judge("es", Cancel("B"), facts))
+            assert not allowed(daemon.gate.judge("es", Cancel("B"), facts))
+            assert allowed(daemon.gate.judge("es", Cancel("B"), facts, Origin.OPERATOR))
             assert allowed(daemon.gate.judge("es", closing, facts, Origin.OPERATOR))
             await daemon.desk.call(RiskDesk.halt, "bob")
             mark = daemon.switch.pull(Mode.CANCEL_ONLY, "eve")

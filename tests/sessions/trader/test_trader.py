@@ -9,12 +9,15 @@ import pytest
 import trio
 import trio.lowlevel
 
+from brokers.errors import Certainty, Code, broker_error
 from brokers.gateway import LinkNews
 from brokers.guards.ladder import Cause, Cleared, Raised, Rung
 from brokers.market import Bar, Interval, Quote
 from brokers.market_data import market_topic
-from brokers.model import OrderState
+from brokers.model import Order, OrderGroup, OrderState
+from brokers.outcome import Outcome, Rejected
 from brokers.paper import PaperFaults, PaperSettings
+from brokers.paper.orders import PaperOrders
 from sessions.journal import JOURNAL, JournalDown, JournalFailed, JournalUp
 from sessions.risk.desk import RISK_TOPIC, SwitchStatus
 from sessions.risk.kill_switch import Mode
@@ -23,6 +26,7 @@ from sessions.strategies.ema_cross import EmaCross, EmaParameters
 from sessions.strategies.two_sided import QuotingParameters, TwoSided
 from sessions.strategy import (
     Cancel,
+    CancelAll,
     Denied,
     Event,
     Filled,
@@ -377,6 +381,100 @@ def test_i17_after_a_halt_nothing_is_submitted_and_open_orders_are_cancelled(fla
         assert len(orders) == sent + (1 if flatten else 0)
         assert all(one.state.final for one in orders)
         assert stage.held() == (0 if flatten else 1)
+
+    played(play)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_i17_what_a_person_wants_closed_is_closed_by_the_next_instance_of_a_session_that_fell(mode: Mode) -> None:
+    def decide(event: Event, view: View[Any]) -> Any:
+        if not isinstance(event, Quote) or view.orders or view.held(ES):
+            return None
+        return [buy(ES, 2, tag="at once"), buy(ES, 1, tag="rests", limit=Decimal(6700))]
+
+    async def play(stage: Stage) -> None:
+        await stage.begin(stage.script(decide))
+        stage.shows()
+        await trio.sleep(1)
+        assert stage.held() == 2
+        stage.switch.pull(mode, "me", flatten=mode is Mode.CANCEL_ONLY)  # nobody is told
+        stage.sessions.supervisor("s1").child("trader").kill("test")  # type: ignore[union-attr]  # it runs
+        await trio.sleep(1)
+        await stage.settled()
+        await trio.sleep(3)
+        assert all(one.state.final for one in orders_of(stage.exchange))
+        assert stage.held() == (0 if mode is Mode.CANCEL_ONLY else 2)
+
+    played(play)
+
+
+def test_while_a_person_has_everything_closed_no_strategy_cancels_what_closes_it() -> None:
+    def decide(event: Event, view: View[Any]) -> Any:
+        if isinstance(event, Quote) and not view.held(ES):
+            return buy(ES, 2, tag="at once")
+        return CancelAll() if isinstance(event, Quote | OrderUpdate) else None
+
+    async def play(stage: Stage) -> list[str]:
+        await stage.begin(stage.script(decide))
+        stage.shows()
+        await trio.sleep(1)
+        stage.venue.market(attrs.evolve(quote(time_ns=stage.now_ns), bid_size=Decimal(1), ask_size=Decimal(1)))
+        stage.runtime.topics.publish(
+            RISK_TOPIC, SwitchStatus(stage.switch.pull(Mode.CANCEL_ONLY, "me", flatten=True), survives=True)
+        )
+        await trio.sleep(0.1)
+        assert stage.held() == 1
+        (closing,) = [one for one in orders_of(stage.exchange) if not one.state.final]
+        stage.shows()
+        await trio.sleep(1)
+        assert stage.held() == 0
+        return [one.order.key for one in orders_of(stage.exchange) if one.order.key == closing.order.key]
+
+    assert len(played(play)) == 1
+
+
+def test_a_close_that_the_broker_refuses_is_tried_again_until_everything_is_closed() -> None:
+    def decide(event: Event, view: View[Any]) -> Any:
+        return buy(ES, 2, tag="at once") if isinstance(event, Quote) and not view.orders else None
+
+    async def play(stage: Stage) -> list[bool]:
+        await stage.begin(stage.script(decide))
+        stage.shows()
+        await trio.sleep(1)
+        tries: list[object] = []
+        obeying = stage.broker.orders.__class__
+
+        class Refusing(PaperOrders):
+            def begin_place(self, *_: object) -> bool:
+                return False
+
+            async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
+                tries.append(order)
+                return Rejected(broker_error("paper", Code.MARKET_CLOSED, "closed", certainty=Certainty.DEFINITE))
+
+        stage.broker.orders.__class__ = Refusing  # it answers for the venue
+        stage.switch.pull(Mode.CANCEL_ONLY, "me", flatten=True)
+        await trio.sleep(8)
+        held = stage.held()
+        stage.broker.orders.__class__ = obeying
+        await trio.sleep(10)
+        return [held == 2, 2 <= len(tries) <= 4, stage.held() == 0]
+
+    assert played(play) == [True, True, True]
+
+
+def test_a_strategy_that_answers_every_denial_with_what_is_denied_again_ends_its_own_session_alone() -> None:
+    def decide(event: Event, view: View[Any]) -> Any:
+        return buy(ES, 100_000, tag="again") if isinstance(event, Quote | Denied) else None
+
+    async def play(stage: Stage) -> None:
+        await stage.begin(stage.script(decide))
+        insisting = stage.trader().resolve()
+        assert insisting is not None
+        stage.shows()
+        assert "was denied 10,000 times" in str(await insisting.ended())
+        await stage.settled()
+        assert stage.actor().started
 
     played(play)
 
