@@ -67,7 +67,7 @@ async def play(
             seats = _seats(world)
             symbols = [seat.symbol for seat in seats]
             emulator: Emulator = await nursery.start(partial(emulate, world, seed=seed, symbols=symbols, faults=faults))
-            scene = _scene(emulator, Stage(Path(folder)), seats, duration)
+            scene = _scene(emulator, Stage(Path(folder), nursery), seats, duration)
             try:
                 nursery.start_soon(_show, scene, watch)
                 in_time = trio.CancelScope()

@@ -92,7 +92,9 @@ class Stage:
     """The folder, and the daemon that runs in it."""
 
     folder: Path
-    process: trio.Process | None = None
+    nursery: trio.Nursery
+    process: subprocess.Popen[bytes] | None = None
+    ended: trio.Event = attrs.field(factory=trio.Event)
     starts: int = 0
     was_ready: bool = False
 
@@ -130,31 +132,43 @@ class Stage:
     async def start(self) -> None:
         """Starts the daemon and returns when it is ready; raises NotReady."""
         self.starts += 1
-        log = (self.folder / f"daemon.{self.starts}.err").open("wb")
-        with log:
-            self.process = await trio.lowlevel.open_process(
-                [*_COMMAND, "--config", self.folder / "pitboss.toml"],
-                cwd=self.folder,
-                env=self._environ(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for the demo alone
-                preexec_fn=_dies_with(os.getpid()),
-            )
+        errors, self.ended = self.folder / f"daemon.{self.starts}.err", trio.Event()
+        self.process = await self.nursery.start(self._live, errors)
+        assert self.process is not None  # noqa: S101 - it was just started
+        assert self.process.stdout is not None  # noqa: S101 - it was asked for
         said = b""
-        with trio.move_on_after(READY_SECONDS):
-            while b"ready" not in said and (more := await self._heard()):
-                said += more
+        async with trio.lowlevel.FdStream(os.dup(self.process.stdout.fileno())) as output:
+            with trio.move_on_after(READY_SECONDS):
+                while b"ready" not in said and (more := await output.receive_some(4096)):
+                    said += more
         if b"ready" not in said:
-            raise NotReady((said + real_world().disk.read(Path(log.name))).decode(errors="replace"))
+            raise NotReady((said + real_world().disk.read(errors)).decode(errors="replace"))
         self.was_ready = True
 
-    async def _heard(self) -> bytes:
-        """What the daemon says next; nothing once it has ended."""
-        if self.process is None or self.process.stdout is None:
-            return b""
-        return bytes(await self.process.stdout.receive_some(4096))
+    async def _live(self, errors: Path, *, task_status: trio.TaskStatus[subprocess.Popen[bytes]]) -> None:
+        """The daemon's process from its start to its end, in one thread: it dies with the thread that started it."""
+
+        def live() -> None:
+            with (
+                errors.open("wb") as log,
+                subprocess.Popen(  # noqa: S603 - our own command
+                    [*_COMMAND, "--config", self.folder / "pitboss.toml"],
+                    cwd=self.folder,
+                    env=self._environ(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,  # the terminal's Ctrl-C is for the demo alone
+                    preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509 - it calls nothing that takes a lock
+                ) as process,
+            ):
+                trio.from_thread.run_sync(task_status.started, process)
+                process.wait()
+
+        ended = self.ended
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(live)
+        ended.set()
 
     async def kill(self) -> None:
         """Ends the daemon as a power cut would."""
@@ -162,7 +176,7 @@ class Stage:
             return
         self.process.kill()
         with trio.CancelScope(shield=True):
-            await self.process.wait()
+            await self.ended.wait()
 
     async def end(self) -> int | None:
         """Asks the daemon to end, and kills one that does not; the exit code of one that did."""
@@ -172,7 +186,8 @@ class Stage:
             if self.runs:
                 self.process.terminate()
             with trio.move_on_after(_GRACE_SECONDS):
-                return await self.process.wait()
+                await self.ended.wait()
+                return self.process.returncode
             await self.kill()
         return None
 
