@@ -14,7 +14,7 @@ from brokers.ledger.account import Account, FlowKey
 from brokers.ledger.entry import LedgerEntry
 from brokers.ledger.errors import BadFact, WrongAccount
 from brokers.ledger.facts import CashFlow, Correction, Fact, FlowKind, Mark, Rate, Settlement
-from brokers.ledger.figures import quantity_of
+from brokers.ledger.figures import fees_of, quantity_of
 from brokers.ledger.money import summary
 from brokers.ledger.scaling import SOUND, ZERO, add, negative, sound
 from brokers.ledger.seen import Print, Seen, agree, booked
@@ -213,6 +213,11 @@ class Ledger:
     def session_position(self, symbol: str, session: str | None) -> Position | None:
         """The share of one session, None for one that never traded it; raises UnknownInstrument."""
         return report.session_position(self.account, symbol, session)
+
+    def session_fees(self, symbol: str, session: str | None) -> Decimal:
+        """What a session paid for its trades in settlement currency, less rebates; raises UnknownInstrument."""
+        book = self.account.book(symbol)
+        return fees_of(book.shares.get(session, EMPTY), book.measure)
 
     def statistics(self, symbol: str) -> report.TradeStatistics:
         """The finished trades of the net position; raises UnknownInstrument."""

@@ -112,7 +112,7 @@ class Clerk:
             return
         if share is not None:
             self._picture.positions[symbol] = share
-            fees = ledger.account.book(symbol).shares[self.session].fees
+            fees = ledger.session_fees(symbol, self.session)
             self._results[symbol] = (EXACT.subtract(share.realised, fees), share.unrealised)
 
     def positions(self) -> tuple[Position, ...]:

@@ -12,12 +12,14 @@ import trio.lowlevel
 from brokers.errors import Certainty, Code, broker_error
 from brokers.gateway import LinkNews
 from brokers.guards.ladder import Cause, Cleared, Raised, Rung
+from brokers.instruments import Kind
 from brokers.market import Bar, Interval, Quote
 from brokers.market_data import market_topic
 from brokers.model import Order, OrderGroup, OrderState
 from brokers.outcome import Outcome, Rejected
 from brokers.paper import PaperFaults, PaperSettings
 from brokers.paper.orders import PaperOrders
+from brokers.paper.settings import FEES
 from sessions.journal import JOURNAL, JournalDown, JournalFailed, JournalUp
 from sessions.risk.desk import RISK_TOPIC, SwitchStatus
 from sessions.risk.kill_switch import Mode
@@ -99,6 +101,16 @@ def test_a_decision_on_a_quote_becomes_a_fill_of_which_strategy_books_and_risk_a
     assert (kinds(heard)[0], kinds(heard)[-1], kinds(heard).count("Filled")) == ("Started", "OrderUpdate", 1)
     fill = next(event for event in heard if isinstance(event, Filled))
     assert (fill.tag, fill.fill.session, fill.fill.quantity) == ("entry", "s1", Decimal(2))
+
+
+def test_the_fees_of_its_trades_count_in_a_sessions_day_to_the_cent() -> None:
+    async def play(stage: Stage) -> Decimal | None:
+        await stage.begin(stage.script(once(buy(ES, 2))))
+        stage.shows("6800.25", "6800.25")
+        await trio.sleep(1)
+        return stage.risk().result.today
+
+    assert played(play) == -2 * FEES[Kind.FUTURE].per_contract
 
 
 def test_an_order_is_open_for_its_strategy_from_the_decision_on() -> None:
