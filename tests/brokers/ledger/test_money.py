@@ -9,6 +9,7 @@ import pytest
 
 from brokers.instruments import Instrument, Kind
 from brokers.ledger import BadFact, FlowKind, Ledger, Mark, Marking, Rate, RateMissing, Settlement
+from brokers.ledger.scaling import shown
 from tests.brokers.ledger.makers import (
     ACCOUNT,
     BROKER,
@@ -170,6 +171,18 @@ def test_reducing_a_settled_position_pays_only_the_difference_to_the_settlement_
     assert ledger.summary().cash == 1200
 
 
+def test_what_settlement_paid_shrinks_with_the_position_and_stays_where_it_grows() -> None:
+    ledger = new_ledger()
+    bought(ledger, (BUY, 3, 5000), symbol="ESZ26")
+    ledger.settle(Settlement("s1", BROKER, ACCOUNT, "ESZ26", D(5010), 2))
+    ledger.apply(fill(4, SELL, 1, 5010, "ESZ26"))
+    assert ledger.summary().cash == 1500
+    ledger.apply(fill(5, BUY, 1, 5020, "ESZ26"))
+    assert ledger.summary().cash == 1500
+    ledger.apply(fill(6, SELL, 3, 5020, "ESZ26"))
+    assert ledger.summary().cash == ledger.position("ESZ26").realised == 2500
+
+
 def test_a_settled_position_can_be_reduced_in_parts_that_do_not_divide() -> None:
     ledger = new_ledger()
     bought(ledger, (BUY, 1, 100), (BUY, 2, 101), (SELL, 1, 103))
@@ -311,3 +324,40 @@ def test_an_instrument_listed_later_can_be_traded() -> None:
     del listed["ESH27"]
     assert ledger.apply(fill(2, SELL, 1, 5001, "ESH27")) is not None
     assert ledger.position("ESH27").realised == 50
+
+
+def test_a_reduction_leaves_the_basis_as_it_was() -> None:
+    ledger = new_ledger()
+    bought(ledger, (SELL, 3, 100), (SELL, 4, 102))
+    basis = ledger.account.books["ONE"].net.basis
+    ledger.apply(fill(3, BUY, 2, 107))
+    ledger.apply(fill(4, BUY, 1, 99))
+    assert ledger.account.books["ONE"].net.basis is basis
+    ledger.apply(fill(5, SELL, 3, 103))
+    average = (Fraction(3 * 100 + 4 * 102, 7) * 4 + 3 * 103) / 7
+    assert ledger.position("ONE").average_price == shown(average.numerator, average.denominator)
+    assert holds(ledger)
+
+
+@pytest.mark.parametrize("symbol", ["ESZ26", "XBTUSD"])
+def test_a_finer_measure_changes_nothing_of_what_can_no_longer_be_moved(symbol: str) -> None:
+    said = []
+    for reorder in (1, 512):
+        ledger = new_ledger(reorder=reorder)
+        bought(ledger, (BUY, 3, 5000), (SELL, 1, 5003), (BUY, 4, 5007), (SELL, 2, 5001), symbol=symbol, fee="2.25")
+        ledger.settle(Settlement("s", BROKER, ACCOUNT, symbol, D(5002), 4))
+        ledger.apply(fill(5, SELL, 1, 5004, symbol, fee="2.25", session="a"))
+        ledger.apply(fill(6, SELL, "0.125", "5004.0625", symbol, fee="0.0625"))
+        ledger.apply(fill(7, BUY, "0.0625", 5004, symbol))
+        said.append((ledger.position(symbol), ledger.session_positions(symbol), ledger.statements()))
+        assert holds(ledger)
+    assert said[0] == said[1]
+
+
+def test_a_fee_finer_than_any_before_is_booked_exactly() -> None:
+    ledger = new_ledger()
+    bought(ledger, (BUY, 3, 100), (SELL, 1, 101), fee="0.25")
+    ledger.apply(fill(3, SELL, 1, 102, fee="-0.0000000000000000000000000001"))
+    assert ledger.summary().fees == D("0.4999999999999999999999999999")
+    assert ledger.apply(fill(1, BUY, 3, 100, fee="0.25")) is None
+    assert holds(ledger)

@@ -88,7 +88,8 @@ def test_a_fee_must_be_a_number(value: Any) -> None:
 
 def test_a_side_must_be_a_side() -> None:
     side: Any = "buy"
-    assert_refused(attrs.evolve(fill(9, BUY, 1, 5000, "ESZ26"), side=side), BadFact, field="side", value="buy")
+    for price in (5000, "5000.1234"):  # on the grid, and finer than anything before
+        assert_refused(attrs.evolve(fill(9, BUY, 1, price, "ESZ26"), side=side), BadFact, field="side", value="buy")
 
 
 @pytest.mark.parametrize("id_", ["", 7])
