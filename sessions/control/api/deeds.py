@@ -219,8 +219,24 @@ async def halt(hands: Hands, command: Halt) -> Done:
 
 
 async def resume(hands: Hands, command: Resume) -> Done:
-    """Lifts the kill switch."""
-    return _switched(await hands.house.risk.call(RiskDesk.resume, command.by))
+    """Lifts the kill switch, or a day's loss that struck."""
+    if command.session is None and not command.portfolio:
+        return _switched(await hands.house.risk.call(RiskDesk.resume, command.by))
+    return await _lift_loss(hands.house, command)
+
+
+async def _lift_loss(house: House, command: Resume) -> Done:
+    """Whoever lost too much today may take new risk again; the loss counts from nought."""
+    session = None if command.portfolio else command.session
+    if session is not None and session not in house.gate.sessions():
+        raise Refused(409, "not_running", f"no session {session!r} runs", "see `pitboss sessions`")
+    who = "the portfolio" if session is None else session
+    if not house.gate.book(session).result.tripped:
+        text = f"the daily loss of {who} did not strike; nothing was lifted"
+        raise Refused(409, "nothing_to_lift", text, "see `pitboss status`")
+    await house.risk.call(RiskDesk.lift_loss, session, command.by)
+    house.keep_portfolio()
+    return Done(f"{who} may take new risk once its books are known to agree; the day's loss counts from nought")
 
 
 def _switched(status: RiskStatus) -> Done:

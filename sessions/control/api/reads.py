@@ -20,6 +20,7 @@ from runtime.errors import CallError
 from runtime.events import Event, EventKind
 from runtime.inspection import TreeNode, tree
 from sessions.control.api.errors import Refused
+from sessions.control.api.reasons import READY, RUNNING, judged
 from sessions.control.api.records import (
     AccountRow,
     AuditRow,
@@ -66,8 +67,7 @@ async def status(house: House, _: Query) -> Status:
     accounts = await _accounts(house)
     halted = "" if risk.switch.mark is None else _said(risk.switch.mark)
     found = () if checkup is None else tuple(f"{one.session or 'daemon'}: {one.text}" for one in checkup.findings)
-    return Status(
-        well=_is_well(rows, brokers, accounts, halted, found),
+    told = Status(
         version=house.version,
         epoch=house.epoch,
         started_ns=house.started_ns,
@@ -82,22 +82,7 @@ async def status(house: House, _: Query) -> Status:
         accounts=accounts,
         findings=found,
     )
-
-
-def _is_well(
-    sessions: tuple[SessionRow, ...],
-    brokers: tuple[BrokerRow, ...],
-    accounts: tuple[AccountRow, ...],
-    halted: str,
-    found: tuple[str, ...],
-) -> bool:
-    return (
-        not halted
-        and not found
-        and all(row.condition == "running" and not row.causes for row in sessions if row.wanted)
-        and all(row.open for row in brokers)
-        and not any(row.unknown_orders for row in accounts)
-    )
+    return judged(told)
 
 
 async def _journal_state(house: House) -> str:
@@ -327,7 +312,7 @@ async def doctor(house: House, query: Query) -> tuple[CheckRow, ...]:
     now = await status(house, query)
     return (
         CheckRow("kill switch", not now.halted, now.halted or "nobody pulled it"),
-        CheckRow("journal", now.journal == "ready", f"it is {now.journal}"),
+        CheckRow("journal", now.journal == READY, f"it is {now.journal}"),
         CheckRow("process", not is_dumpable(), "it leaves no core"),
         CheckRow("log", not house.log.dropped, f"{house.log.dropped} lines were lost"),
         *(CheckRow(f"broker {row.broker}", row.open, row.why_not or "its connection is up") for row in now.brokers),
@@ -342,7 +327,7 @@ def _account_check(row: AccountRow) -> CheckRow:
 
 
 def _session_check(row: SessionRow) -> CheckRow:
-    fine = row.condition == "running" or not row.wanted
+    fine = row.condition == RUNNING or not row.wanted
     return CheckRow(f"session {row.session}", fine, row.why or row.condition)
 
 

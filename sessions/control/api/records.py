@@ -131,10 +131,13 @@ class Halt:
 
 @attrs.frozen
 class Resume:
-    """Lifts the kill switch in somebody's name."""
+    """Lifts the kill switch in somebody's name; with a session or `portfolio`, a day's loss that struck instead."""
 
     id: str
     by: str
+    session: str | None = None
+    portfolio: bool = False
+    reason: str = ""
 
 
 @attrs.frozen
@@ -256,9 +259,8 @@ class AccountRow:
 
 @attrs.frozen
 class Status:
-    """One screen: is it all right, and if not, why."""
+    """One screen: is it all right, which it is when there are no `reasons` why not."""
 
-    well: bool
     version: str
     epoch: int
     started_ns: int
@@ -272,6 +274,8 @@ class Status:
     brokers: tuple[BrokerRow, ...]
     accounts: tuple[AccountRow, ...]
     findings: tuple[str, ...]
+    well: bool = True
+    reasons: tuple[str, ...] = ()
 
 
 @attrs.frozen

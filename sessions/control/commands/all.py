@@ -68,7 +68,10 @@ FAMILIES: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Safety": {
         "halt": Entry("safety", "Pulls the kill switch: from now on nothing new is risked, after a restart neither."),
-        "resume": Entry("safety", "Lifts the kill switch in your name."),
+        "resume": Entry(
+            "safety",
+            "Lifts the kill switch in your name; with SESSION that session's daily loss instead, if it struck.",
+        ),
         "arm": Entry("safety", "Lets BROKER trade real money for a time; the configuration has to name it as live."),
         "disarm": Entry(
             "safety",

@@ -24,14 +24,22 @@ def halt(daemon: Daemon, reason: str, cancel_only: bool, by: str, as_json: bool)
 
 
 @click.command(cls=Command)
+@click.argument("session", required=False)
+@click.option("--portfolio", is_flag=True, help="Lift the daily loss of all sessions together.")
+@click.option("--reason", default="", help="Why; the journal keeps it.")
 @signed
 @acts
-def resume(daemon: Daemon, by: str, as_json: bool) -> None:
-    """Lifts the kill switch in your name.
+def resume(daemon: Daemon, session: str | None, portfolio: bool, reason: str, by: str, as_json: bool) -> None:
+    """Lifts the kill switch in your name; with SESSION that session's daily loss instead, if it struck.
+
+    A loss that was lifted counts from nought again; otherwise the next trading day lifts it.
 
     Example: pitboss resume
     """
-    _say(daemon.tell("resume", by=by), as_json=as_json)
+    if portfolio and session is not None:
+        raise click.UsageError("say either a session or --portfolio")
+    fields = {"session": session, "portfolio": portfolio or None, "reason": reason or None}
+    _say(daemon.tell("resume", by=by, **fields), as_json=as_json)
 
 
 @click.command(cls=Command)

@@ -9,7 +9,6 @@ from sessions.control.view.words import listed, span
 
 Record = Mapping[str, Any]
 
-_READY: Final = "ready"
 _BANNER_WIDTH: Final = 78
 _GAP: Final = "  "
 _DOT: Final = " · "
@@ -38,33 +37,8 @@ def status_lines(status: Record, width: int | None = None) -> list[Line]:
 
 
 def reasons(status: Record) -> list[str]:
-    """Everything that keeps the daemon from being well, the gravest first; each once."""
-    return list(dict.fromkeys((*_of_daemon(status), *_of_parts(status), *map(str, status["findings"]))))
-
-
-def _of_daemon(status: Record) -> Iterator[str]:
-    if status["halted"]:
-        yield f"trading is stopped: {status['halted']}; lift it with `pitboss resume`"
-    if status["journal"] != _READY:
-        yield f"the journal is {status['journal']}: nothing is sent to a broker"
-
-
-def _of_parts(status: Record) -> Iterator[str]:
-    for row in status["accounts"]:
-        if row["unknown_orders"]:
-            yield f"account {row['account']}: {row['unknown_orders']} orders in doubt; see `pitboss orders --open`"
-        if not row["reconciled"]:
-            yield f"account {row['account']}: its books are not known to agree with {row['broker']}"
-    for row in status["brokers"]:
-        if not row["open"]:
-            yield f"broker {row['broker']}: not connected: {row['why_not'] or 'not yet'}"
-    for row in status["sessions"]:
-        if row["wanted"] and row["condition"] != "running":
-            yield f"session {row['session']}: {row['condition']}{': ' if row['why'] else ''}{row['why']}"
-        if row["causes"]:
-            yield f"session {row['session']}: degraded to {row['rung']}: {listed(row['causes'])}"
-        if row["missing"]:
-            yield f"session {row['session']}: not ready: {listed(row['missing'])}"
+    """Everything that keeps the daemon from being well, the gravest first."""
+    return list(status["reasons"])
 
 
 def _banner(status: Record, width: int | None) -> Iterator[Line]:

@@ -39,7 +39,7 @@ SESSION = SessionRow("a", "paper", "paper-1", ("BTC-USD",), "m:C", True, "runnin
 BROKER = BrokerRow("paper", "paper", "main", "paper", ("paper-1",), True, False, 1, "")
 ACCOUNT = AccountRow("paper", "paper-1", True, 1, 0, 3, 0, "")
 STATUS = Status(
-    True, "1.2", 7, NOW - 90_000_000_000, NOW, "", False, "ready", D("0.25"), 2, (SESSION,), (BROKER,), (ACCOUNT,), ()
+    "1.2", 7, NOW - 90_000_000_000, NOW, "", False, "ready", D("0.25"), 2, (SESSION,), (BROKER,), (ACCOUNT,), ()
 )
 ORDER = Order("K1", "BTC-USD", Side.BUY, OrderType.LIMIT, D("0.10"), limit_price=D(90000))
 REPORT = OrderReport(ORDER, "paper-1", OrderState.WORKING, D(0), D("0.10"), None, ("1",), NOW)

@@ -21,6 +21,7 @@ from config.settings import folders
 from sessions.control.api import records
 from sessions.control.api.deeds import DEEDS
 from sessions.control.api.reads import READS
+from sessions.control.api.reasons import judged
 from sessions.control.commands.place import socket_path
 from tests.sessions.commands import samples
 from tests.sessions.commands.fake_daemon import Fake, lines, serving
@@ -53,6 +54,8 @@ SENT: list[tuple[str, type[Any], Any, dict[str, Any]]] = [
     ("flatten --all --by me", records.Flatten, DONE, {"by": "me", "reason": ""}),
     ("halt --by me --cancel", records.Halt, DONE, {"by": "me", "reason": "", "cancel_only": True}),
     ("resume --by me", records.Resume, DONE, {"by": "me"}),
+    ("resume a --by me --reason seen", records.Resume, DONE, {"by": "me", "session": "a", "reason": "seen"}),
+    ("resume --portfolio --by me", records.Resume, DONE, {"by": "me", "portfolio": True}),
     ("arm ts --yes --by me --minutes 5", records.Arm, (200, wire(samples.ARMING)), {"by": "me", "broker": "ts", "minutes": 5}),
     ("disarm ts --by me", records.Disarm, DONE, {"by": "me", "broker": "ts"}),
     ("backup /tmp/x", records.Backup, DONE, {"folder": "/tmp/x"}),
@@ -156,7 +159,7 @@ def test_a_refusal_is_one_sentence_with_its_remedy_code_and_id_and_the_exit_code
 @pytest.mark.parametrize(
     ("words", "what", "record"),
     [
-        ("status", "status", wire(attrs.evolve(STATUS, well=False, halted="halt by me"))),
+        ("status", "status", wire(judged(attrs.evolve(STATUS, halted="halt by me")))),
         ("doctor", "doctor", [{"name": "log", "fine": False, "text": "lines were lost"}]),
     ],
 )

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.guards.ladder import Cause
+from sessions.control.api.reasons import judged
 from sessions.control.view.answers import answered_lines, armed_lines, reloaded_lines
 from sessions.control.view.chart import chart
 from sessions.control.view.equity import EquityWatch
@@ -132,7 +134,7 @@ def test_a_daemon_that_is_well_says_so_first_and_names_no_reason() -> None:
     first, *rest = texts(status_lines(wire(STATUS)))
     assert first.startswith("all is well")
     assert "up 1 min 30 s" in first
-    assert reasons(wire(STATUS)) == []
+    assert reasons(wire(judged(STATUS))) == []
     assert any("BTC-USD" in one for one in rest)
 
 
@@ -146,21 +148,26 @@ def test_a_daemon_that_is_well_says_so_first_and_names_no_reason() -> None:
         ({"brokers": (attrs.evolve(BROKER, open=False, why_not="login ended"),)}, "broker paper: not connected: login ended"),
         ({"sessions": (attrs.evolve(SESSION, condition="waiting", why="no price"),)}, "session a: waiting: no price"),
         ({"sessions": (attrs.evolve(SESSION, rung="reduce_only", causes=("stale",)),)}, "session a: degraded to reduce_only: stale"),
+        (
+            {"sessions": (attrs.evolve(SESSION, rung="no_new_risk", causes=(Cause.LOSS_LIMIT.value,)),)},
+            "session a: degraded to no_new_risk: the daily loss limit is reached; the next trading day or `pitboss resume a`",
+        ),
         ({"sessions": (attrs.evolve(SESSION, missing=("stream",)),)}, "session a: not ready: stream"),
         ({"findings": ("daemon: the event loop is late",)}, "daemon: the event loop is late"),
     ],
 )  # fmt: skip
 def test_every_way_of_not_being_well_is_a_reason_on_the_screen(change: dict[str, Any], reason: str) -> None:
-    status = wire(attrs.evolve(STATUS, well=False, **change))
+    status = wire(judged(attrs.evolve(STATUS, **change)))
     (found,) = reasons(status)
     assert found.startswith(reason)
     assert f"  {found}" in texts(status_lines(status))
+    assert status["well"] is False
     assert texts(status_lines(status))[0].startswith("not all is well")
 
 
 def test_a_session_that_was_stopped_on_purpose_is_no_reason() -> None:
     stopped = attrs.evolve(SESSION, wanted=False, condition="stopped")
-    assert reasons(wire(attrs.evolve(STATUS, sessions=(stopped,)))) == []
+    assert reasons(wire(judged(attrs.evolve(STATUS, sessions=(stopped,))))) == []
 
 
 def test_S43_while_live_trading_is_armed_a_loud_banner_stands_above_everything() -> None:

@@ -61,6 +61,29 @@ def test_a_day_with_the_daemon_from_its_first_status_to_its_shutdown(tmp_path: P
     assert told(home, "audit", "verify")["entries"] >= entries
 
 
+def test_a_daily_loss_that_struck_is_lifted_by_name_and_only_then(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.configure(session("a") + '[sessions.a.risk]\nmax_daily_loss = "0.01"\n')
+    with home.up():
+        home.wait_for("running")
+        early = pitboss(home, "resume", "a")
+        assert (early.exit_code, "did not strike" in early.stderr) == (3, True)
+        home.submit({"session": "a", "symbol": "BTC-USD", "side": "buy", "type": "market", "quantity": "1"})
+        told(home, "flatten", "a")
+        home.until(lambda: "daily loss" in pitboss(home, "status").stdout)
+        assert "`pitboss resume a` lifts it" in pitboss(home, "status").stdout
+        assert "no session 'b' runs" in pitboss(home, "resume", "b").stderr
+        told(home, "resume", "a", "--reason", "I have looked", "--by", "ann")
+        home.until(lambda: pitboss(home, "status").exit_code == 0)
+        assert pitboss(home, "resume", "a").exit_code == 3
+        (kept,) = [
+            row["body"]
+            for row in told(home, "audit", "show", "--kind", "command.begun")
+            if "I have looked" in row["body"]
+        ]
+        assert "ann" in kept
+
+
 # Every help ends with an example; here they all run, in this order after the rest, in one day of one daemon.
 
 LAST = ("halt", "resume", "stop", "start", "move", "restart", "backup", "shutdown")

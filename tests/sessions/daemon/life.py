@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -111,13 +111,22 @@ class Home:
 
     def wait_for(self, what: str, seconds: float = 10.0) -> None:
         """Waits until the condition of every wanted session is as told."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+
+
+        def all_are() -> bool:
+            return all(row["condition"] == what for row in self.client.get("sessions") if row["wanted"])
+
+        self.until(all_are, seconds)
+
+    def until(self, fact: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Waits until something is so."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
             with contextlib.suppress(NoDaemon):
-                if all(row["condition"] == what for row in self.client.get("sessions") if row["wanted"]):
+                if fact():
                     return
             time.sleep(0.02)
-        raise AssertionError(f"not {what} within {seconds} s: {self.client.get('sessions')}")
+        raise AssertionError(f"not within {seconds} s; the sessions are {self.client.get('sessions')}")
 
 
 def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str]:
