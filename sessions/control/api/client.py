@@ -1,24 +1,22 @@
-"""A client of the control socket, made of `socket` and `json` alone: a command is over before http.client is loaded.
+"""A client of the control socket: the standard library's HTTP client over a Unix socket, one connection a question.
 
 status = Client(socket).get("status")
 Client(socket).post("halt", by="me")
-
-It speaks HTTP/1.0, where the end of the connection is the end of an answer that does not say how long it is.
 """
 
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode
 
 ROOT: Final = "/v1"
 _FINE: Final = 200
-_LONGEST_LINE: Final = 65_536  # of a head
-_MOST_LINES: Final = 100
+_HEADERS: Final = {"Content-Type": "application/json", "Connection": "close"}
 
 
 class NoDaemon(ConnectionError):
@@ -42,10 +40,6 @@ class NoAnswer(ConnectionError):
         )
 
 
-class BadAnswer(ValueError):
-    """What came is no answer, or only the beginning of one."""
-
-
 class Refusal(Exception):
     """The daemon said no: `status`, `code`, `text`, `next` and `id`."""
 
@@ -58,19 +52,21 @@ class Refusal(Exception):
         super().__init__(f"{self.text}; {self.next}" if self.next else self.text)
 
 
-class _Answer(NamedTuple):
-    """The head of an answer, and where the rest is read; `length` is None where only the end tells."""
+class _Connection(HTTPConnection):
+    """HTTP over a Unix socket."""
 
-    status: int
-    length: int | None
-    stream: BinaryIO
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
 
-    def whole(self) -> Any:
-        """The record; raises BadAnswer, OSError."""
-        data = self.stream.read(-1 if self.length is None else self.length)
-        if self.length is not None and len(data) < self.length:
-            raise BadAnswer(f"expected {self.length} bytes, got {len(data)}")
-        return json.loads(data)
+    def connect(self) -> None:
+        """Raises NoDaemon."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(os.fspath(self._path))
+        except OSError as error:
+            raise NoDaemon(self._path, str(error)) from error
 
 
 class Client:
@@ -92,32 +88,28 @@ class Client:
 
     def follow(self, what: str) -> Iterator[Any]:
         """What goes on happening, until the daemon ends; raises NoDaemon, NoAnswer, Refusal."""
-        with self._sent("GET", _address(what, {"follow": 1}), b"", None) as answer:
+        with self._sent("GET", _address(what, {"follow": 1}), None, None) as answer:
             if answer.status != _FINE:
-                raise Refusal(answer.status, answer.whole())
-            for line in answer.stream:
+                raise Refusal(answer.status, json.load(answer))
+            for line in answer:
                 yield json.loads(line)
 
-    def _answer(self, method: str, address: str, body: bytes = b"") -> Any:
+    def _answer(self, method: str, address: str, body: bytes | None = None) -> Any:
         with self._sent(method, address, body, self.timeout) as answer:
-            record = answer.whole()
+            record = json.load(answer)
         if answer.status != _FINE:
             raise Refusal(answer.status, record)
         return record
 
     @contextmanager
-    def _sent(self, method: str, address: str, body: bytes, timeout: float | None) -> Iterator[_Answer]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(timeout)
+    def _sent(self, method: str, address: str, body: bytes | None, timeout: float | None) -> Iterator[HTTPResponse]:
+        with closing(_Connection(self.path, timeout)) as connection:
             try:
-                sock.connect(os.fspath(self.path))
-            except OSError as error:
-                raise NoDaemon(self.path, str(error)) from error
-            try:
-                sock.sendall(_request(method, address, body))
-                with sock.makefile("rb") as stream:
-                    yield _head(stream)
-            except (OSError, ValueError) as error:
+                connection.request(method, address, body, _HEADERS)
+                yield connection.getresponse()
+            except NoDaemon:
+                raise
+            except (OSError, HTTPException, ValueError) as error:
                 raise NoAnswer(self.path, error) from error
 
 
@@ -125,39 +117,6 @@ def _new_id() -> str:
     from random import SystemRandom  # noqa: PLC0415 - a question needs no id, and status must be quick
 
     return f"{SystemRandom().getrandbits(128):032x}"
-
-
-def _request(method: str, address: str, body: bytes) -> bytes:
-    head = (
-        f"{method} {address} HTTP/1.0",
-        "Host: localhost",
-        "Content-Type: application/json",
-        *((f"Content-Length: {len(body)}",) if method == "POST" else ()),
-    )
-    return "\r\n".join((*head, "", "")).encode("ascii") + body
-
-
-def _head(stream: BinaryIO) -> _Answer:
-    """The head of the answer that the stream begins with; raises BadAnswer, OSError."""
-    version, _, rest = _line(stream).partition(" ")
-    status = rest[:3]
-    if not version.startswith("HTTP/1.") or not status.isdigit():
-        raise BadAnswer("no HTTP")
-    length: int | None = None
-    for _ in range(_MOST_LINES):
-        name, _, value = _line(stream).partition(":")
-        if not name:
-            return _Answer(int(status), length, stream)
-        if name.lower() == "content-length":
-            length = int(value)
-    raise BadAnswer("a head without an end")
-
-
-def _line(stream: BinaryIO) -> str:
-    line = stream.readline(_LONGEST_LINE)
-    if not line.endswith(b"\n"):
-        raise BadAnswer("the end of the connection" if not line else "half an answer")
-    return line.decode("latin-1").strip()
 
 
 def _address(what: str, query: dict[str, object]) -> str:

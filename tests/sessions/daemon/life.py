@@ -112,7 +112,6 @@ class Home:
     def wait_for(self, what: str, seconds: float = 10.0) -> None:
         """Waits until the condition of every wanted session is as told."""
 
-
         def all_are() -> bool:
             return all(row["condition"] == what for row in self.client.get("sessions") if row["wanted"])
 
