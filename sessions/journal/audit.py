@@ -35,6 +35,12 @@ def verify(disk: Disk, folder: Path, chain: Chain, outer: Path | None = None) ->
     return head
 
 
+def last_entry(disk: Disk, folder: Path) -> int:
+    """The number of the newest entry; raises JournalCorrupt, JournalFailed."""
+    with Reader(disk.database(database_path(folder, read_index(disk, folder).start))) as reader:
+        return reader.head().seq
+
+
 def history(disk: Disk, folder: Path, after: int = 0) -> Iterator[Row]:
     """Every row that is kept with a number above `after`, from the archives too; raises JournalCorrupt, JournalFailed.
 

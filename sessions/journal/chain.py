@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from sessions.journal.rows import Entry, Head, Row
@@ -61,8 +61,27 @@ class Chain:
             previous = row.hash
         return Head(seq, previous)
 
+    def counting(self, advance: Callable[[int], None]) -> "Chain":
+        """The same chain, which tells of each row that it checks."""
+        return _Counting(self, advance)
+
     def __repr__(self) -> str:
         return "<Chain>"
+
+
+class _Counting(Chain):
+    __slots__ = ("_advance",)
+
+    def __init__(self, chain: Chain, advance: Callable[[int], None]) -> None:
+        self._inner, self._outer, self._advance = chain._inner, chain._outer, advance  # noqa: SLF001 - of its own kind
+
+    def verify(self, rows: Iterable[Row], after: Head) -> Head:
+        return super().verify(self._counted(rows), after)
+
+    def _counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            yield row
+            self._advance(1)
 
 
 def write_head(head: Head, wall_ns: int) -> bytes:

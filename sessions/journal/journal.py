@@ -27,6 +27,12 @@ from sessions.journal.writer import JournalNews, JournalNotice, JournalStatistic
 
 JOURNAL: Final = "journal"  # the topic of JournalNews
 
+Advance = Callable[[int], None]
+
+
+def _nobody(_: int) -> None:
+    """Nobody asked how far it is."""
+
 
 class Journal(Actor):
     """The one journal of a daemon; raises JournalRefused where it may not start.
@@ -100,15 +106,22 @@ class Journal(Actor):
 
     # Copies and checks.
 
-    def backup(self, target: Path) -> Head:
-        """Copies the journal to a new folder and verifies the copy, beside the writer; returns the copy's head."""
-        folder, disk = self._settings.folder, self.world.disk
-        return self._beside_thread(lambda: backups.backup(disk, folder, target, self._chain))  # type: ignore[no-any-return]
+    def backup(self, target: Path, advance: Advance = _nobody) -> Head:
+        """Copies the journal to a new folder and verifies the copy, beside the writer; returns the copy's head.
 
-    def verify(self) -> Head:
-        """Checks every row of every file, beside the writer; returns the head or raises JournalCorrupt."""
+        `advance` is told of each row of the copy that is verified, in a thread.
+        """
+        folder, disk, chain = self._settings.folder, self.world.disk, self._chain.counting(advance)
+        return self._beside_thread(lambda: backups.backup(disk, folder, target, chain))  # type: ignore[no-any-return]
+
+    def verify(self, advance: Advance = _nobody) -> Head:
+        """Checks every row of every file, beside the writer; returns the head or raises JournalCorrupt.
+
+        `advance` is told of each row that is checked, in a thread.
+        """
         folder, head, disk = self._settings.folder, self._settings.head, self.world.disk
-        return self._beside_thread(lambda: verify(disk, folder, self._chain, head))  # type: ignore[no-any-return]
+        chain = self._chain.counting(advance)
+        return self._beside_thread(lambda: verify(disk, folder, chain, head))  # type: ignore[no-any-return]
 
     async def _archive(self) -> list[Segment]:
         folder, disk = self._settings.folder, self.world.disk

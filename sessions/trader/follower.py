@@ -39,6 +39,7 @@ class Follower:
     picture: Picture
     hear: Callable[[Any], None]
     wake: Callable[[], None]
+    told: Callable[[int, int], None]  # how many of the bars that history owes have come
     _leaves: dict[str, Callable[[], None]] = attrs.field(factory=dict)
     _fetching: bool = False
     _rolling: bool = False
@@ -106,11 +107,15 @@ class Follower:
         if self._fetching:
             return
         self._fetching = True
+        owed = list(self.market.missing(self.world.clock.wall_ns()))
+        counts = [_bars(joined, span) for _, joined, span in owed]
         try:
-            for line, joined, span in list(self.market.missing(self.world.clock.wall_ns())):
-                await self._fetch(line, joined, span)
+            for place, one in enumerate(owed):
+                self.told(sum(counts[:place]), sum(counts))
+                await self._fetch(*one)
         finally:
             self._fetching = False
+            self.told(sum(counts), sum(counts))
         self.wake()
 
     async def _fetch(self, line: Line, joined: JoinedBars, span: Span) -> None:
@@ -169,3 +174,8 @@ class Follower:
             announce(root, old, new)
 
         return RollSteps(subscribe, load, tell, self.leave)
+
+
+def _bars(joined: JoinedBars, span: Span) -> int:
+    """How many bars close in a span, were its market open all the time."""
+    return max((span.end_ns - span.start_ns) // joined.builder.interval.nanoseconds, 1)

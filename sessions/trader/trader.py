@@ -62,6 +62,7 @@ from sessions.trader.clerk import Clerk
 from sessions.trader.closing import Closing
 from sessions.trader.dealer import Dealer
 from sessions.trader.follower import Follower
+from sessions.trader.history import HISTORY, HistoryNews
 from sessions.trader.inbox import InboxFull
 from sessions.trader.market import Market
 from sessions.trader.moves import Moves
@@ -227,7 +228,7 @@ class Trader(Actor):
         )  # fmt: skip
         self.follower = Follower(
             world, self.runtime.topics, around.catalogue, around.data, around.source, self.market, self.picture,
-            self._hear_market, self._wake,
+            self._hear_market, self._wake, self._tell_history,
         )  # fmt: skip
 
     async def _adopt_orders(self) -> None:
@@ -476,6 +477,9 @@ class Trader(Actor):
 
     def _keep_book(self) -> None:
         self.around.log.keep_book(self.gate.book(self.session).snapshot().to_json())
+
+    def _tell_history(self, done: int, total: int) -> None:
+        self.runtime.topics.publish(HISTORY, HistoryNews(self.session, done, total))
 
     def _publish_alert(self, alert: Alert) -> None:
         self.runtime.topics.publish(causes.ALERTS, alert)

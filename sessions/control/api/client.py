@@ -83,7 +83,7 @@ class Client:
 
     def post(self, command: str, *, command_id: str | None = None, **fields: object) -> Any:
         """What a command came to; the same id twice has one effect. Raises NoDaemon, NoAnswer, Refusal."""
-        body = {"id": command_id or _new_id(), **fields}
+        body = {"id": command_id or new_id(), **fields}
         return self._answer("POST", f"{ROOT}/{command}", json.dumps(body).encode())
 
     def follow(self, what: str) -> Iterator[Any]:
@@ -113,7 +113,8 @@ class Client:
                 raise NoAnswer(self.path, error) from error
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """An id for a command."""
     from random import SystemRandom  # noqa: PLC0415 - a question needs no id, and status must be quick
 
     return f"{SystemRandom().getrandbits(128):032x}"

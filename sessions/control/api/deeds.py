@@ -47,6 +47,7 @@ from sessions.trader.causes import ALERTS
 
 START_SECONDS: Final = 600.0
 LONG_SECONDS: Final = 3_600.0
+COPIED: Final = "entries are copied and checked"
 
 
 @attrs.frozen(eq=False)
@@ -292,8 +293,10 @@ async def backup(hands: Hands, command: Backup) -> Done:
     target = Path(command.folder)
     if not target.is_absolute():
         raise Refused(400, "bad_request", f"expected an absolute path, got {command.folder!r}", "give the whole path")
-    with trio.fail_after(LONG_SECONDS):
-        head = await hands.house.journal.call(Journal.backup, target)
+    journal = hands.house.journal
+    entries = (await journal.call(Journal.statistics)).seq
+    with trio.fail_after(LONG_SECONDS), hands.house.works.begin(command.id, COPIED, entries) as advance:
+        head = await journal.call(Journal.backup, target, advance)
     return Done(f"{head.seq} entries are in {target}, verified")
 
 

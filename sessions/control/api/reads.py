@@ -42,6 +42,7 @@ from sessions.control.daemon.curve import CURVE, AccountCurve, Curve
 from sessions.control.daemon.hardening import is_dumpable
 from sessions.control.daemon.house import House
 from sessions.control.daemon.tree import HEALTH
+from sessions.control.daemon.works import Progress
 from sessions.health import Checkup, Health
 from sessions.journal import Journal
 from sessions.order_journal import order_stream, read_facts
@@ -53,6 +54,7 @@ Query = Mapping[str, str]
 T = TypeVar("T")
 
 LONG_SECONDS: Final = 3_600.0
+CHECKED: Final = "entries are checked"
 MOST: Final = 10_000
 _MS: Final = Decimal(1_000_000)
 _SECOND_NS: Final = 1_000_000_000
@@ -300,11 +302,17 @@ async def logs(house: House, query: Query) -> tuple[str, ...]:
     return tuple(_last(list(house.log.recent), query))
 
 
-async def audit(house: House, _: Query) -> AuditRow:
-    """Checks every row of the journal, which takes as long as the journal is."""
-    with trio.fail_after(LONG_SECONDS):
-        head = await house.journal.call(Journal.verify)
+async def audit(house: House, query: Query) -> AuditRow:
+    """Checks every row of the journal, which takes as long as the journal is; with an `id` its progress is told."""
+    entries = (await house.journal.call(Journal.statistics)).seq
+    with trio.fail_after(LONG_SECONDS), house.works.begin(query.get("id", ""), CHECKED, entries) as advance:
+        head = await house.journal.call(Journal.verify, advance)
     return AuditRow(head.seq, head.hash.hex())
+
+
+async def progress(house: House, query: Query) -> Progress | None:
+    """How far something is: `of` is the id of the command that asked for it, or `history of NAME` of a session."""
+    return house.works.of(_needed(query, "of"))
 
 
 async def doctor(house: House, query: Query) -> tuple[CheckRow, ...]:
@@ -380,4 +388,5 @@ READS: Final[Mapping[str, Callable[[House, Query], Any]]] = {
     "symbols": symbols,
     "doctor": doctor,
     "audit": audit,
+    "progress": progress,
 }

@@ -1,6 +1,6 @@
 """The journal's files, read by a command itself: beside a daemon or without one; imported late."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,25 +25,6 @@ Files = tuple[Path, ...]
 Environ = Mapping[str, str]
 
 
-class CountingChain(Chain):
-    """A chain that tells how many rows it has checked."""
-
-    __slots__ = ("_advance",)
-
-    def __init__(self, key: bytes, advance: Callable[[int], None]) -> None:
-        super().__init__(key)
-        self._advance = advance
-
-    def verify(self, rows: Iterable[Row], after: Head) -> Head:
-        """As every chain; raises BrokenChain."""
-        return super().verify(self._counted(rows), after)
-
-    def _counted(self, rows: Iterable[Row]) -> Iterator[Row]:
-        for row in rows:
-            yield row
-            self._advance(1)
-
-
 def verified(files: Files, environ: Environ) -> dict[str, Any]:
     """The last entry of the journal after every row was checked; raises NotWell, Refused."""
     folder, outer = journal_place(files, environ)
@@ -52,6 +33,14 @@ def verified(files: Files, environ: Environ) -> dict[str, Any]:
         _need_journal(folder)
         head = auditing.verify(disk, folder, _chain(files, environ, advance), outer)
     return {"entries": head.seq, "hash": head.hash.hex()}
+
+
+def newest(files: Files, environ: Environ) -> int:
+    """The number of the newest entry; raises NotWell, Refused."""
+    folder, _ = journal_place(files, environ)
+    with _told():
+        _need_journal(folder)
+        return auditing.last_entry(DurableDisk(), folder)
 
 
 def entries(files: Files, environ: Environ, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -66,9 +55,11 @@ def entries(files: Files, environ: Environ, after: int = 0) -> Iterator[dict[str
 def copied(files: Files, environ: Environ, target: Path) -> dict[str, str]:
     """Copies the journal of a daemon that does not run; raises NotWell, Refused."""
     folder, _ = journal_place(files, environ)
-    with _alone(files, environ), progress("entries are copied and checked") as advance:
+    disk = DurableDisk()
+    with _alone(files, environ):
         _need_journal(folder)
-        head = copying.backup(DurableDisk(), folder, target, _chain(files, environ, advance))
+        with progress("entries are copied and checked", auditing.last_entry(disk, folder)) as advance:
+            head = copying.backup(disk, folder, target, _chain(files, environ, advance))
     return {"text": f"{head.seq} entries are in {target}, verified"}
 
 
@@ -76,9 +67,11 @@ def restored(files: Files, environ: Environ, source: Path) -> dict[str, str]:
     """Brings a backup back and says what it does not know; raises NotWell, Refused."""
     folder, outer = journal_place(files, environ)
     disk = DurableDisk()
-    with _alone(files, environ), progress("entries are checked and copied") as advance:
+    with _alone(files, environ):
         _need_journal(source)
-        head = copying.restore(disk, source, folder, _chain(files, environ, advance))
+        twice = 2 * auditing.last_entry(disk, source)
+        with progress("entries are checked and copied", twice) as advance:
+            head = copying.restore(disk, source, folder, _chain(files, environ, advance))
     return {"text": f"{head.seq} entries are back in {folder}, verified{_loss(_known(disk, outer), head, outer)}"}
 
 
@@ -109,7 +102,7 @@ def _known(disk: Disk, outer: Path) -> int | None:
 def _chain(files: Files, environ: Environ, advance: Callable[[int], None]) -> Chain:
     path = places(files, environ).state / AUDIT_KEY_FILE
     try:
-        return CountingChain(DurableDisk().read(path), advance)
+        return Chain(DurableDisk().read(path)).counting(advance)
     except FileNotFoundError:
         raise Refused(
             f"{path}: expected the key of the journal, got no file; nothing was done; "

@@ -32,11 +32,11 @@ def verify(daemon: Daemon, files: tuple[Path, ...], as_json: bool) -> None:
 
     Example: pitboss audit verify
     """
-    from sessions.control.commands.output import progress, said  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.output import followed, said  # noqa: PLC0415 - imported late: --help must stay quick
 
     try:
-        with progress("the daemon checks its journal"):
-            found = daemon.ask("audit", seconds=None)
+        with followed("the daemon checks its journal", daemon.progress):
+            found = daemon.ask("audit", seconds=None, id=daemon.id)
     except NobodyAnswers:
         from sessions.control.commands.journals import verified  # noqa: PLC0415 - only where nobody answers
 
@@ -86,10 +86,11 @@ def export(files: tuple[Path, ...], target: Path, after: int, as_json: bool) -> 
 
     Example: pitboss audit export journal.ndjson --after 1000
     """
-    from sessions.control.commands.journals import entries  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.journals import entries, newest  # noqa: PLC0415 - imported late: --help must stay quick
     from sessions.control.commands.output import progress, said  # noqa: PLC0415 - as above
 
-    with _new_file(target) as file, progress("entries are written") as advance:
+    total = max(newest(files, os.environ) - after, 0)
+    with _new_file(target) as file, progress("entries are written", total) as advance:
         count = 0
         for row in entries(files, os.environ, after):
             file.write(json.dumps(row) + "\n")
@@ -110,11 +111,11 @@ def backup(daemon: Daemon, files: tuple[Path, ...], folder: Path, as_json: bool)
 
     Example: pitboss backup /var/backups/pitboss-friday
     """
-    from sessions.control.commands.output import progress, said  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.output import followed, said  # noqa: PLC0415 - imported late: --help must stay quick
 
     target = folder.absolute()
     try:
-        with progress("the daemon copies its journal"):
+        with followed("the daemon copies its journal", daemon.progress):
             done = daemon.tell("backup", seconds=None, folder=str(target))
     except NobodyAnswers:
         from sessions.control.commands.journals import copied  # noqa: PLC0415 - only where nobody answers

@@ -4,17 +4,21 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sessions.control.view.lines import Line, coloured, line, plain
+from sessions.control.view.lines import Line, coloured, line, plain, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Draw = Callable[[int | None], list[Line]]
 Advance = Callable[[int], None]
 
 REFRESH_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.2
 
 
 def is_terminal() -> bool:
@@ -90,13 +94,63 @@ def _watch_screen(
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """A bar on standard error for the length of the block, told how much more is done; none without a terminal."""
-    if not sys.stderr.isatty():
+    if not is_watched():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only a bar needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _bar() as bar:
         task = bar.add_task(label, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def followed(label: str, ask: Callable[[], Any]) -> Iterator[None]:
+    """A bar for the length of the block, for what the daemon does: `ask` tells how far that is, if it is known."""
+    if not is_watched():
+        yield
+        return
+    from threading import Event, Thread  # noqa: PLC0415 - only a bar needs it
+
+    over = Event()
+    with _bar() as bar:
+        task = bar.add_task(label, total=None)
+
+        def look() -> None:
+            while not over.wait(LOOK_SECONDS):
+                with suppress(click.ClickException):  # who waits for the answer will hear it
+                    if found := ask():
+                        what, done, total = found["what"], found["done"], found["total"]
+                        bar.update(task, description=printable(what), completed=done, total=total)
+
+        looking = Thread(target=look, daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
+
+
+def is_watched() -> bool:
+    """Whether a person looks at standard error, where bars are."""
+    return sys.stderr.isatty()
+
+
+def _bar() -> "Progress":
+    from rich.console import Console  # noqa: PLC0415 - only a bar needs it
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -118,7 +118,7 @@ def shutdown(daemon: Daemon, by: str, drain: int | None, as_json: bool) -> None:
 
 
 _DOES: Final = {
-    "start": "{} starts: it connects, reconciles and looks at its history",
+    "start": "{} starts: it connects and reconciles",
     "stop": "{} stops",
     "restart": "{} ends, and starts again",
     "move": "{} moves: it ends flat, reconciles and resumes",
@@ -127,11 +127,31 @@ _DOES: Final = {
 
 def _perform(daemon: Daemon, what: str, *, as_json: bool, session: str, **more: Any) -> None:
     """Has the daemon do what may take a while, with a sign of life meanwhile."""
-    from sessions.control.commands.output import progress  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.output import followed, is_watched  # noqa: PLC0415 - imported late: --help must stay quick
 
-    with progress(_DOES[what].format(session)):
+    with followed(_DOES[what].format(session), daemon.progress):
         done = daemon.tell(what, seconds=_PATIENCE, session=session, **more)
     _say(done, as_json=as_json)
+    if is_watched():
+        _watch_history(daemon, session)
+
+
+def _watch_history(daemon: Daemon, session: str) -> None:
+    """Shows a person the history come that the strategy waits for; it comes without anybody looking, too."""
+    from time import sleep  # noqa: PLC0415 - imported late: --help must stay quick
+
+    from sessions.control.commands.output import LOOK_SECONDS, followed  # noqa: PLC0415 - as above
+
+    def far() -> Any:
+        return daemon.progress(f"history of {session}")
+
+    try:
+        if far():
+            with followed(f"{session} loads its history", far):
+                while far():
+                    sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        return
 
 
 def _stated(option: str, value: Any) -> Any:

@@ -38,8 +38,8 @@ def resume(daemon: Daemon, session: str | None, portfolio: bool, reason: str, by
     """
     if portfolio and session is not None:
         raise click.UsageError("say either a session or --portfolio")
-    fields = {"session": session, "portfolio": portfolio or None, "reason": reason or None}
-    _say(daemon.tell("resume", by=by, **fields), as_json=as_json)
+    told = daemon.tell("resume", by=by, session=session, portfolio=portfolio or None, reason=reason or None)
+    _say(told, as_json=as_json)
 
 
 @click.command(cls=Command)

@@ -83,7 +83,20 @@ class Daemon:
         """What a command came to; fields that are None are left out."""
         stated = {name: value for name, value in fields.items() if value is not None}
         with self._guarded():
-            return self._client(seconds).post(command, command_id=self.command_id, **stated)
+            return self._client(seconds).post(command, command_id=self.id, **stated)
+
+    def progress(self, key: str | None = None) -> Any:
+        """How far something is, this command if nothing else is named; None where nobody knows."""
+        return self.ask("progress", of=self.id if key is None else key)
+
+    @property
+    def id(self) -> str:
+        """The id of the command: its person's, or one of its own."""
+        if self.command_id is None:
+            from sessions.control.api.client import new_id  # noqa: PLC0415 - imported late: --help must stay quick
+
+            self.command_id = new_id()
+        return self.command_id
 
     def follow(self, what: str) -> Iterator[Any]:
         """What goes on happening, until the daemon ends."""

@@ -22,12 +22,14 @@ from sessions.control.daemon.log_file import DaemonLog
 from sessions.control.daemon.machine import Machine
 from sessions.control.daemon.memory import JournalStream
 from sessions.control.daemon.risk_limits import portfolio_limits
+from sessions.control.daemon.works import Works
 from sessions.journal import Chain, Journal
 from sessions.risk.book import Snapshot
 from sessions.risk.desk import RiskDesk
 from sessions.risk.gate import RiskGate
 from sessions.risk.kill_switch import KillSwitch
 from sessions.sessions import Sessions
+from sessions.trader.history import HISTORY
 from sessions.version import VERSION
 
 TREE: Final = "pitboss"
@@ -72,6 +74,7 @@ class House:
     started_ns: int
     streams: Registry = attrs.field(factory=lambda: Registry(Keys.DUPLICATE))
     brokers: dict[str, Broker] = attrs.field(factory=dict)
+    works: Works = attrs.field(factory=Works)
     epoch: int = 0
     wish: Wish | None = None
     wished: trio.Event = attrs.field(factory=trio.Event)
@@ -163,6 +166,8 @@ def make_house(
     kept = _kept_portfolio(world, place)
     gate = RiskGate(portfolio_limits(settings.risk), switch, catalogue.calendars.by_name, kept=kept)
     stream = JournalStream(runtime.name(JOURNAL, Journal), world, ARMING)
+    works = Works()
+    runtime.topics.attach(HISTORY, works.hear)
     return House(
         runtime=runtime,
         settings=settings,
@@ -178,6 +183,7 @@ def make_house(
         arms=Arms(stream, VERSION, settings.daemon.arming_minutes),
         version=VERSION,
         started_ns=world.clock.wall_ns(),
+        works=works,
     )
 
 

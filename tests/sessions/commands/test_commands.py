@@ -135,7 +135,7 @@ def test_a_question_is_answered_for_people_and_as_the_daemons_own_record_for_mac
 
 
 def test_every_question_of_the_interface_can_be_asked() -> None:
-    assert {what for _, what, _, _ in ASKED} | {"brokers", "symbols"} == set(READS)
+    assert {what for _, what, _, _ in ASKED} | {"brokers", "symbols", "progress"} == set(READS)
 
 
 @pytest.mark.parametrize("words", [one[0] for one in (*ASKED, *SENT) if not one[0].startswith(("audit", "backup"))])
@@ -275,6 +275,50 @@ def test_the_live_screen_follows_what_changes_waits_for_a_daemon_that_is_away_an
     fake.answers = Life()
     seen = in_terminal(fake, "status", "--live", until=b"not all is well")
     assert seen.index(b"all is well") < seen.index(b"expected a whole answer") < seen.index(b"not all is well")
+
+
+class Working(dict[str, Any]):
+    """A daemon that answers when it was asked twice how far it is, and then still loads a session's history."""
+
+    def __init__(self, fake: Fake, answer: tuple[int, Any]) -> None:
+        super().__init__()
+        self.fake = fake
+        self.answer = answer
+        self.looked = threading.Event()
+        self.histories = iter([{"what": "a loads its history", "done": 700, "total": 5200}] * 4)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key != "/v1/progress":
+            assert self.looked.wait(10)
+            return self.answer
+        if "history" in self.fake.asked[-1].path:
+            return (200, next(self.histories, None))
+        if sum("/v1/progress" in one.path for one in list(self.fake.asked)) > 1:
+            self.looked.set()
+        return (200, {"what": "entries are checked", "done": 40, "total": 100})
+
+
+def test_what_the_daemon_works_on_for_a_command_is_a_bar_with_a_total(fake: Fake) -> None:
+    fake.answers = Working(fake, (200, {"entries": 100, "hash": "ab"}))
+    seen = in_terminal(fake, "audit", "verify")
+    assert b"entries are checked" in seen
+    assert b"40/100" in seen
+    assert b"100 entries are what was written" in seen
+    (asked,) = {one.path.partition("=")[2] for one in fake.asked}
+    assert asked, "the audit and its progress go by one id"
+
+
+def test_the_history_that_a_session_loads_once_it_is_started_is_a_bar_too(fake: Fake) -> None:
+    fake.answers = Working(fake, (200, {"text": "a is running"}))
+    seen = in_terminal(fake, "start", "a")
+    assert b"700/5200" in seen
+    assert seen.index(b"a is running") < seen.index(b"700/5200")
+
+
+def test_in_a_pipe_nobody_asks_how_far_it_is(fake: Fake) -> None:
+    fake.answers["/v1/start"] = (200, {"text": "a is running"})
+    assert fake.run("start", "a").stdout == "a is running\n"
+    assert [one.path for one in fake.asked] == ["/v1/start"]
 
 
 def in_terminal(fake: Fake, *words: str, environ: dict[str, str] | None = None, until: bytes | None = None) -> bytes:
