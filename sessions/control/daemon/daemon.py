@@ -30,6 +30,7 @@ from sessions.control.daemon.reload import reload
 from sessions.control.daemon.tree import daemon_tree
 from sessions.journal import Chain
 from sessions.strategy import StrategyError
+from sessions.trader.history import HISTORY
 
 AUDIT_KEY_FILE: Final = "audit.key"
 _KEY_BYTES: Final = 32
@@ -67,9 +68,11 @@ async def run_daemon(daemon: Daemon, *, task_status: trio.TaskStatus[House] = tr
         async with open_runtime(daemon.world) as runtime:
             logging = _Logging(runtime, log)
             house = _house(daemon, runtime, redactor, logging)
+            leave_history = runtime.topics.attach(HISTORY, house.works.hear)
             try:
                 return await _live(daemon, house, task_status)
             finally:
+                leave_history()
                 logging.leave_news()  # the runtime's own events are heard until its very end
     finally:
         log.close()

@@ -29,7 +29,6 @@ from sessions.risk.desk import RiskDesk
 from sessions.risk.gate import RiskGate
 from sessions.risk.kill_switch import KillSwitch
 from sessions.sessions import Sessions
-from sessions.trader.history import HISTORY
 from sessions.version import VERSION
 
 TREE: Final = "pitboss"
@@ -166,8 +165,6 @@ def make_house(
     kept = _kept_portfolio(world, place)
     gate = RiskGate(portfolio_limits(settings.risk), switch, catalogue.calendars.by_name, kept=kept)
     stream = JournalStream(runtime.name(JOURNAL, Journal), world, ARMING)
-    works = Works()
-    runtime.topics.attach(HISTORY, works.hear)
     return House(
         runtime=runtime,
         settings=settings,
@@ -183,7 +180,6 @@ def make_house(
         arms=Arms(stream, VERSION, settings.daemon.arming_minutes),
         version=VERSION,
         started_ns=world.clock.wall_ns(),
-        works=works,
     )
 
 

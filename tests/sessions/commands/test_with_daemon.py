@@ -47,7 +47,7 @@ def test_a_day_with_the_daemon_from_its_first_status_to_its_shutdown(tmp_path: P
             assert done.exit_code == 0, (words, done.stderr)
             assert done.stdout, words
         refused = pitboss(home, "submit", "a", "buy", "1", "BTC-USD", "--limit", "1")
-        assert (refused.exit_code, "price_band" in refused.stderr) == (3, True)
+        assert (refused.exit_code, "price_band" in refused.stderr) == (3, True), refused.stderr
         told(home, "flatten", "a")
         assert "holds" in told(home, "halt")["text"]
         halted = pitboss(home, "status")
