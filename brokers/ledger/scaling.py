@@ -12,9 +12,10 @@ _SIZE = 40  # orders of magnitude, up and down, beyond which a number cannot be 
 # a result that would not be exact raises instead.
 EXACT = decimal.Context(prec=2000, Emin=-9999, Emax=9999, traps=[decimal.Inexact, decimal.InvalidOperation])
 add, subtract, multiply, negative, magnitude = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.minus, EXACT.abs
+_scaled = EXACT.scaleb
 # A quotient without a finite decimal is shown with 20 significant digits, so that a reader who adds figures up in
 # decimal's own context of 28 does not round them either.
-_SHOWN = decimal.Context(prec=20, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.InvalidOperation])
+_quotient = decimal.Context(prec=20, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.InvalidOperation]).divide
 
 # Lets through numbers from outside; one of absurd size or length raises an ArithmeticError, one of no type a TypeError.
 _STRICT = decimal.Context(
@@ -71,13 +72,13 @@ def places(number: Decimal) -> int:
 
 def decimal_of(whole_number: int, digits: int) -> Decimal:
     """The decimal that stands for a whole number of 10**-digits; nought is plain 0."""
-    return EXACT.scaleb(Decimal(whole_number), -digits) if whole_number else ZERO
+    return _scaled(Decimal(whole_number), -digits) if whole_number else ZERO
 
 
 def shown(top: int, bottom: int) -> Decimal:
     """The quotient as a decimal: exact where it is whole or finite within 20 digits, else rounded half even."""
     whole_part, rest = divmod(top, bottom)
-    return _SHOWN.divide(Decimal(top), Decimal(bottom)) if rest else Decimal(whole_part)
+    return _quotient(Decimal(top), Decimal(bottom)) if rest else Decimal(whole_part)
 
 
 def divide_even(top: int, bottom: int) -> int:
@@ -91,7 +92,7 @@ def divide_even(top: int, bottom: int) -> int:
 
 def share(amount: Decimal, part: int, of: int) -> Decimal:
     """The part of an amount that falls to part / of, rounded to 20 digits."""
-    return _SHOWN.divide(EXACT.multiply(amount, Decimal(part)), Decimal(of))
+    return _quotient(EXACT.multiply(amount, Decimal(part)), Decimal(of))
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

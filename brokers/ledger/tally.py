@@ -125,8 +125,10 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
 
     def _part(self, amount: int) -> Decimal:
         """What the open quantity has of an amount of the basis."""
-        basis = self.basis
-        return shown(amount * self.quantity, basis.over * basis.quantity) if amount else ZERO
+        quantity, over, before = self.quantity, self.basis.over, self.basis.quantity
+        if not amount:
+            return ZERO
+        return shown(amount, over) if quantity == before else shown(amount * quantity, over * before)
 
 
 EMPTY = Tally()
@@ -183,4 +185,4 @@ def _shortened(quantity: int, cost: int, over: int, paid: int) -> Basis:
 
 def _scaled(amount: int, by: int, over: int) -> int:
     """The whole number nearest to amount x by / over, ties upwards."""
-    return (2 * amount * by + over) // (2 * over)
+    return (amount * (2 * by) + over) // (2 * over)  # the short factors first
