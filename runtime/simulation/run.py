@@ -77,7 +77,12 @@ def simulate(
     watchdog = Watchdog(limit_seconds, passes_per_second)
     used_disk = SimulatedDisk() if disk is None else disk
     world = _world(watchdog, seed, epoch_ns, faults, used_disk, tail)
-    with seeded_scheduler(f"{seed}/scheduler"), seeded_module(f"{seed}/module"), collector_held():
+    with (
+        seeded_scheduler(f"{seed}/scheduler"),
+        seeded_module(f"{seed}/module"),
+        collector_held(),
+        watchdog.clock.light_sleep(),
+    ):
         try:
             value, error = _run(watchdog, world, async_fn, args)
             return SimulationResult(
