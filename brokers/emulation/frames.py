@@ -44,7 +44,6 @@ class FrameSender:
                 outbox.send_nowait((trio.current_time() + self._latency, frame))
             except trio.WouldBlock:
                 await self._line.reset()
-            await trio.lowlevel.checkpoint()
 
         async with trio.open_nursery() as nursery:
 

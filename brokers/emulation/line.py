@@ -18,6 +18,22 @@ current_line: ContextVar["Line"] = ContextVar("current_line")
 """The connection that a request came on."""
 
 
+class Turn:
+    """A lock that costs no turn of the scheduler while nobody else holds it."""
+
+    def __init__(self) -> None:
+        self._lock = trio.Lock()
+
+    async def __aenter__(self) -> None:
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Line(trio.abc.HalfCloseableStream):
     """One accepted connection; what is sent while it is silent is held back until it is resumed."""
 
@@ -29,7 +45,7 @@ class Line(trio.abc.HalfCloseableStream):
         self._awake: trio.Event | None = None
         self._bytes_left: int | None = None
         self._bytes_a_second: int | None = None
-        self._writing = trio.Lock()
+        self._writing = Turn()
 
     # What a fault can do to it.
 

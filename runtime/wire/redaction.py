@@ -16,6 +16,8 @@ import attrs
 from runtime.wire.disguises import disguises
 from runtime.wire.secret import MASK, Secret
 
+_MOST_CLEAN: Final = 512  # texts that are known to hold no secret: headers and addresses, which come again and again
+_LONGEST_CLEAN: Final = 256
 _SHORTEST: Final = 6  # a shorter value cannot be told from ordinary text; its name has to protect it
 
 Span = tuple[int, int]
@@ -119,6 +121,7 @@ class Redactor:
         self._learned: Counter[bytes] = Counter()
         self._shapes: dict[bytes, set[str]] = {}
         self._disguises: frozenset[str] = frozenset()
+        self._clean: dict[str, None] = {}
         self.add(*rules)
 
     def add(self, *rules: Rules) -> None:
@@ -128,6 +131,7 @@ class Redactor:
         self._headers = _Names(self._rules.headers)
         self._names = _Names(self._rules.headers | self._rules.fields)
         self._frames = tuple(re.compile(frame) for frame in self._rules.frames)
+        self._clean.clear()
 
     def learn(self, value: str | bytes | Secret) -> bool:
         """Masks this value from now on, in any encoding; returns False when it is too short for that.
@@ -140,6 +144,7 @@ class Redactor:
         self._learned[raw] += 1
         self._shapes[raw] = self._shapes.get(raw) or disguises(raw)
         self._disguises = frozenset().union(*self._shapes.values())
+        self._clean.clear()
         return True
 
     def forget(self, value: str | bytes | Secret) -> None:
@@ -152,7 +157,14 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with every secret masked, and nothing else changed."""
-        return _masked(text, self._spans(text))
+        if text in self._clean:
+            return text
+        masked = _masked(text, self._spans(text))
+        if masked is text and len(text) <= _LONGEST_CLEAN:
+            if len(self._clean) >= _MOST_CLEAN:
+                self._clean.clear()
+            self._clean[text] = None
+        return masked
 
     def line(self, text: str) -> str:
         """The text with every secret masked and on one line: control characters stand as their escapes."""

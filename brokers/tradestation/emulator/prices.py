@@ -63,6 +63,7 @@ class _Board:
     trade: Trade | None = None
     minute: tuple[int, Candle] | None = None  # the end of the running minute and what traded in it
     days: _Days | None = None  # from the first time that somebody asks
+    written: tuple[object, dict[str, str]] = (None, {})  # what was shown of them last, and after which trade
 
     def take(self, trade: Trade) -> None:
         """A trade comes."""
@@ -130,8 +131,15 @@ class QuoteBoard:
         }
 
     def _write_days(self, board: _Board, skew_ns: int, *, share: bool) -> dict[str, str]:
-        written: dict[str, str] = {}
+        """What is shown of the days, which only a trade changes."""
         days = board.days = board.days or _days(self._desk, board, self._desk.now_ns())
+        after = (board.trade, skew_ns, share)
+        if board.written[0] != after:
+            board.written = after, self._written(days, skew_ns, share=share)
+        return board.written[1]
+
+    def _written(self, days: _Days, skew_ns: int, *, share: bool) -> dict[str, str]:
+        written: dict[str, str] = {}
         if days.previous is not None:
             written |= {
                 "PreviousClose": number(days.previous.close),

@@ -233,20 +233,14 @@ class Streams:
 
     async def _follow(self, inbox: "trio.MemoryReceiveChannel[T]", told: Callable[[T], Any], emit: Emit) -> None:
         """Tells what comes, and a heartbeat whenever five seconds pass without a word."""
-        quiet_since = trio.current_time()
         while True:
-            heard: list[T] = []
-            with trio.move_on_at(quiet_since + HEARTBEAT_SECONDS):
-                try:
-                    heard.append(await inbox.receive())
-                except trio.EndOfChannel:
-                    return
-            if heard and await told(heard[0]):
-                quiet_since = trio.current_time()
-            elif trio.current_time() >= quiet_since + HEARTBEAT_SECONDS:
-                quiet_since = trio.current_time()
-                if self._house.faults.state("mute") is None:
-                    await emit(frame({"Heartbeat": 1, "Timestamp": stamp(self._house.wall_ns())}))
+            with trio.move_on_after(HEARTBEAT_SECONDS) as quiet:
+                async for heard in inbox:
+                    if await told(heard):
+                        quiet.deadline = trio.current_time() + HEARTBEAT_SECONDS
+                return
+            if self._house.faults.state("mute") is None:
+                await emit(frame({"Heartbeat": 1, "Timestamp": stamp(self._house.wall_ns())}))
 
 
 class _Running:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from brokers.emulation.web import Reply
@@ -70,7 +71,12 @@ def moment(time_ns: int) -> dt.datetime:
 
 def stamp(time_ns: int) -> str:
     """An instant as RFC 3339 with seconds."""
-    return moment(time_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(time_ns // SECOND_NS)
+
+
+@lru_cache(64)
+def _second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def date_stamp(day: dt.date) -> str:

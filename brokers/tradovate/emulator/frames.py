@@ -12,7 +12,7 @@ import trio
 from brokers.emulation.catalogue import Where
 from brokers.emulation.faults import Fault
 from brokers.emulation.house import House
-from brokers.emulation.line import Line
+from brokers.emulation.line import Line, Turn
 from brokers.tradovate.emulator.words import compact
 from runtime.wire.host import Send
 
@@ -48,10 +48,10 @@ class FrameWriter:
         self._house = house
         self._line = line
         self._send = send
-        self._writing = trio.Lock()
+        self._writing = Turn()
         self._waiting: list[tuple[float, int, bytes]] = []
         self._numbers = count()
-        self._woken = trio.Event()
+        self._news = trio.lowlevel.ParkingLot()
         self._arrays = 0
 
         def drawn(name: str) -> Fault | None:
@@ -65,25 +65,30 @@ class FrameWriter:
 
     def put(self, message: bytes, seconds: float = 0.0) -> None:
         """One response or event, due in a while."""
-        heapq.heappush(self._waiting, (trio.current_time() + seconds, next(self._numbers), message))
-        self._woken.set()
+        due = trio.current_time() + seconds
+        sooner = not self._waiting or due < self._waiting[0][0]
+        heapq.heappush(self._waiting, (due, next(self._numbers), message))
+        if sooner or self._clump is not None:
+            self._news.unpark_all()
 
     async def run(self) -> None:
         """Sends arrays of what is due; raises Over when a fault ends the socket."""
         while True:
             await self._wait()
-            await trio.sleep(GATHERING_SECONDS)
-            messages = self._due()
-            if messages:
-                await self.array(messages)
+            await self.array(self._due())
 
     async def _wait(self) -> None:
-        """Waits until something is due, or with a clump until there is enough."""
+        """Waits until something is due and what comes with it is there, or with a clump until there is enough."""
         least = 1 if self._clump is None else self._clump.count
-        while len(self._waiting) < least or self._waiting[0][0] > trio.current_time():
-            self._woken = trio.Event()
-            with trio.move_on_at(self._waiting[0][0] if len(self._waiting) >= least else math.inf):
-                await self._woken.wait()
+        while True:
+            ripe = self._waiting[0][0] + GATHERING_SECONDS if len(self._waiting) >= least else math.inf
+            if ripe <= trio.current_time():
+                return
+            if ripe == math.inf:
+                await self._news.park()
+                continue
+            with trio.move_on_at(ripe):
+                await self._news.park()
 
     def _due(self) -> list[bytes]:
         now, found = trio.current_time(), []

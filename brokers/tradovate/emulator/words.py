@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -87,7 +88,12 @@ def moment(time_ns: int) -> dt.datetime:
 
 def stamp(time_ns: int) -> str:
     """An instant as 2025-12-01T14:30:03.101Z."""
-    return moment(time_ns).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time_ns % SECOND_NS // _MILLISECOND_NS:03d}Z"
+    return f"{_second(time_ns // SECOND_NS)}.{time_ns % SECOND_NS // _MILLISECOND_NS:03d}Z"
+
+
+@lru_cache(16)
+def _second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def date_object(day: dt.date) -> dict[str, int]:

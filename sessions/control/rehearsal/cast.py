@@ -47,6 +47,9 @@ kind = "{broker}"
 kind = "paper"
 accounts = ["paper-1"]
 
+[brokers.paper.market]
+symbols = ["{symbol}"]
+
 [sessions.thinkorswim]
 broker = "paper"
 account = "paper-1"
