@@ -257,7 +257,7 @@ class AccountBooks(Actor):
 
     async def _gather(self) -> None:
         wall_ns = self.world.clock.wall_ns()
-        truth = await self.inquiry.truth(self._since_wall_ns(), self._asks, self._forgotten)
+        truth = await self.inquiry.truth(self._since_wall_ns(), self._asks, self._forgotten, self._holds)
         if truth.orders is not None and truth.fills is not None:
             self._read_wall_ns = wall_ns
         self.ref.cast(AccountBooks.settle, truth)
@@ -269,6 +269,16 @@ class AccountBooks(Actor):
             return False
         names = (report.order.key, *report.broker_order_ids)
         return any(closed.get(name) is not None for name in names)
+
+    def _holds(self, listing: found.Listing[found.Held]) -> bool:
+        """Whether positions are exactly what the books hold now."""
+        ledger, held = self.desk.ledger, {one.symbol: one for one in listing.items if one.quantity}
+        if any(one.position_id is not None for one in listing.items) or not listing.sound:
+            return False
+        return all(
+            ledger.quantity(symbol) == (held[symbol].quantity if symbol in held else 0)
+            for symbol in held.keys() | set(ledger.symbols())
+        )
 
     def _since_wall_ns(self) -> int:
         """From when on the lists must be complete: the oldest order in doubt, and what we read last."""

@@ -315,6 +315,7 @@ class Calendars:
         return cls({name: SessionCalendar(name, record, file.days) for name, record in file.calendars.items()})
 
     @classmethod
+    @functools.cache
     def shipped(cls) -> "Calendars":
         """The calendars that come with pitboss."""
         return cls.of(shipped_calendars())

@@ -25,10 +25,17 @@ class Inquiry:
         self._account = account
         self._clock = clock
 
-    async def truth(self, since_wall_ns: int, asks: Iterable[Ask], forgotten: Callable[[OrderReport], bool]) -> Truth:
-        """The broker's answers, with positions read before and after everything else.
+    async def truth(
+        self,
+        since_wall_ns: int,
+        asks: Iterable[Ask],
+        forgotten: Callable[[OrderReport], bool],
+        known: Callable[[Listing[Held]], bool],
+    ) -> Truth:
+        """The broker's answers, with positions read before everything else, and after it unless they are `known`.
 
-        Lists of finished things reach back to `since_wall_ns`; orders of which `forgotten` is true are left out.
+        Lists of finished things reach back to `since_wall_ns`; orders of which `forgotten` is true are left out. Where
+        the books still hold just what was read before, there is no difference that a second reading could vouch for.
         """
         gateway, account = self._gateway, self._account
 
@@ -40,9 +47,11 @@ class Inquiry:
         orders = await self._list(partial(gateway.orders_since, account, since_wall_ns), told, since_wall_ns)
         fills = await self._list(partial(gateway.fills_since, account, since_wall_ns), _same, since_wall_ns)
         answers = {ask.key: await self._answer(ask) for ask in asks}
+        told_of = {key: answer for key, answer in answers.items() if answer is not None}
+        if before is not None and known(before):
+            return Truth(account, open_orders, orders, fills, told_of, before, before)
         after = await self._list(partial(gateway.positions, account), _held)
-        known = {key: answer for key, answer in answers.items() if answer is not None}
-        return Truth(account, open_orders, orders, fills, known, before, after)
+        return Truth(account, open_orders, orders, fills, told_of, before, after)
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """A guarded question; raises BrokerError."""

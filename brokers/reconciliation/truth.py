@@ -69,7 +69,7 @@ class Answer:
 
 @attrs.frozen
 class Truth:
-    """One round of answers; positions are read before and after everything else."""
+    """One round of answers; positions are read before and after everything else, or once where the books hold them."""
 
     account: str
     open_orders: Listing[Told] | None = None

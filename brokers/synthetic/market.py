@@ -4,6 +4,7 @@ The same seed, instruments, start and calendars give the same events and bars, a
 one: bars made of the trades of any stretch of `events` are the bars that `bars` gives for it.
 """
 
+import functools
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from operator import attrgetter, itemgetter
 
 import attrs
 
-from brokers.calendar import Calendars, Session
+from brokers.calendar import Calendars, Session, SessionCalendar
 from brokers.instruments import Instrument
 from brokers.market import Bar, Interval, MarketEvent, Trade
 from brokers.synthetic.bars import first_needed_ns, minute_bars, of_whole_minutes, trade_bars
@@ -21,6 +22,7 @@ from brokers.synthetic.profiles import Profile, profile_of
 from brokers.synthetic.ticks import TickMaker
 
 _by_time = attrgetter("time_ns")
+_KEPT_PATHS = 16
 
 
 class UnknownInstrumentError(LookupError):
@@ -29,6 +31,19 @@ class UnknownInstrumentError(LookupError):
     def __init__(self, symbol: str, known: Sequence[str]) -> None:
         self.symbol = symbol
         super().__init__(f"{symbol!r} is not in this market, which has {', '.join(known)}")
+
+
+@functools.lru_cache(_KEPT_PATHS)
+def _path(
+    instrument: Instrument,
+    profile: Profile,
+    calendar: SessionCalendar,
+    draws: Draws,
+    regimes: tuple[Regime, ...],
+    start: Session,
+) -> PricePath:
+    """The course of an instrument; markets of one seed share it, for each minute of it is computed once."""
+    return PricePath(instrument, profile, calendar, draws, regimes, start.start_ns)
 
 
 @attrs.frozen(eq=False)
@@ -76,7 +91,7 @@ class SyntheticMarket:
         for instrument in instruments:
             profile = profile_of(instrument, profiles or {})
             calendar = calendars[instrument.calendar]
-            path = PricePath(instrument, profile, calendar, self._draws, regimes, start_ns)
+            path = _path(instrument, profile, calendar, self._draws, tuple(regimes), calendar.next_session(start_ns))
             self._stalls[instrument.symbol] = _Stall(
                 instrument, path, TickMaker.of(instrument, profile.size, depth_levels)
             )

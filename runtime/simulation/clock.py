@@ -23,10 +23,14 @@ class SimulatedClock:
         self._base_ns = 0
         self._wall_base_ns = epoch_ns
         self._drift_ppm = 0
+        self._read = 0.0, 0  # the last reading, in seconds and nanoseconds: most follow one at the same moment
 
     def monotonic_ns(self) -> int:
         """Virtual nanoseconds since the run began."""
-        return round(self._now() * 1e9)
+        now = self._now()
+        if now != self._read[0]:
+            self._read = now, round(now * 1e9)
+        return self._read[1]
 
     def wall_ns(self) -> int:
         """What the wall clock of this machine shows, in nanoseconds since 1970."""

@@ -148,6 +148,11 @@ class SimulatedDisk:
 
     # Steering.
 
+    def peek(self, path: Path) -> bytes | None:
+        """The bytes of a file as they are, whether or not the disk has power; None for a missing one."""
+        content = self._files.get(path)
+        return None if content is None else bytes(content)
+
     def used(self) -> int:
         """The bytes of all files."""
         return sum(map(len, self._files.values()))

@@ -80,7 +80,7 @@ class SimulatedFaults:
 
     def fires(self, point: str) -> bool:
         """Whether the named fault point goes wrong this time."""
-        state = self._state(point)
+        state = self._points.get(point) or self._state(point)
         fired = state.hit()
         if fired and self._trace is not None:
             self._trace.record("fault", point=point, hit=state.hits)
@@ -122,6 +122,8 @@ class _Point:
 
     def hit(self) -> bool:
         self.hits += 1
+        if not self._sure_hits and not self._firing:
+            return False
         fires = self.hits in self._sure_hits or (self._firing > 0.0 and self._chance.random() < self._firing)
         self.fired += fires
         return fires

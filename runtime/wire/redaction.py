@@ -16,8 +16,7 @@ import attrs
 from runtime.wire.disguises import disguises
 from runtime.wire.secret import MASK, Secret
 
-_MOST_CLEAN: Final = 512  # texts that are known to hold no secret: headers and addresses, which come again and again
-_LONGEST_CLEAN: Final = 256
+_MOST_CLEAN: Final = 1 << 20  # characters of texts that are known to hold no secret: the same are seen again and again
 _SHORTEST: Final = 6  # a shorter value cannot be told from ordinary text; its name has to protect it
 
 Span = tuple[int, int]
@@ -121,7 +120,7 @@ class Redactor:
         self._learned: Counter[bytes] = Counter()
         self._shapes: dict[bytes, set[str]] = {}
         self._disguises: frozenset[str] = frozenset()
-        self._clean: dict[str, None] = {}
+        self._clean = _Clean()
         self.add(*rules)
 
     def add(self, *rules: Rules) -> None:
@@ -160,10 +159,8 @@ class Redactor:
         if text in self._clean:
             return text
         masked = _masked(text, self._spans(text))
-        if masked is text and len(text) <= _LONGEST_CLEAN:
-            if len(self._clean) >= _MOST_CLEAN:
-                self._clean.clear()
-            self._clean[text] = None
+        if masked is text:
+            self._clean.add(text)
         return masked
 
     def line(self, text: str) -> str:
@@ -202,6 +199,30 @@ class Redactor:
 
     def _quoted_names(self, pattern: re.Pattern[str], text: str) -> Iterator[Place]:
         return ((found.end(), found[3]) for found in pattern.finditer(text) if found[2] in self._names)
+
+
+class _Clean:
+    """Texts in which nothing had to be masked: headers, addresses, answers that do not change; forgotten together."""
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._size = 0
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def add(self, text: str) -> None:
+        """Takes a text in."""
+        self._size += len(text)
+        if self._size > _MOST_CLEAN:
+            self.clear()
+        else:
+            self._texts.add(text)
+
+    def clear(self) -> None:
+        """Forgets them: what a secret is has changed."""
+        self._texts.clear()
+        self._size = 0
 
 
 class _Names:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime.simulation import SimulatedDisk
 from sessions.journal import JournalError, Reader, Row
-from sessions.journal.index import database_path, read_index
+from sessions.journal.index import NAME, database_path, read_index
 
 
 class NewRows:
@@ -18,14 +18,22 @@ class NewRows:
         self._path: Path | None = None
         self._reader: Reader | None = None
         self._seq = 0
+        self._index: bytes | None = b""  # as it was read last
+        self._newest = folder
 
     def new(self) -> Iterator[Row]:
         """The rows since the last time; none while there is no journal."""
-        newest = database_path(self._folder, read_index(self._disk, self._folder).start)
+        self._find_newest()
         yield from self._read()
-        if newest != self._path:
-            self._open(newest)
+        if self._newest is not self._path:
+            self._open(self._newest)
             yield from self._read()
+
+    def _find_newest(self) -> None:
+        """Learns which file is in use, if that may have changed."""
+        index = self._disk.peek(self._folder / NAME)
+        if index != self._index:
+            self._index, self._newest = index, database_path(self._folder, read_index(self._disk, self._folder).start)
 
     def close(self) -> None:
         """Ends the connection."""
