@@ -55,7 +55,8 @@ class FrameSender:
             try:
                 async with inbox:
                     async for due, frame in inbox:
-                        await trio.sleep_until(due)
+                        if due > trio.current_time():
+                            await trio.sleep_until(due)
                         await self._frame(frame)
                     await self._flush()
             except _Over:

@@ -101,12 +101,16 @@ class Application:
             line=line.number,
             **facts,
         )
-        await trio.sleep(self._house.latency_seconds)
+        await self._pass(self._house.latency_seconds)
         answer = await self._answer(request, where, line)
         if isinstance(answer, Streaming) and not self._hijacks(where):
             await self._stream(answer, where, line, send)
         elif answer is not None:
             await self._reply(request, answer, where, line, send)
+
+    async def _pass(self, seconds: float) -> None:
+        if seconds:
+            await trio.sleep(seconds)
 
     # Before and after the effect.
 
@@ -152,7 +156,7 @@ class Application:
     async def _reply(self, request: Request, answer: Reply | Streaming, where: Where, line: Line, send: Send) -> None:
         reply = answer if isinstance(answer, Reply) else Reply(200, b"", content_type=answer.content_type)
         late = self._faults.strikes("delay", where)
-        await trio.sleep(self._house.latency_seconds + (late.seconds if late is not None else 0))
+        await self._pass(self._house.latency_seconds + (late.seconds if late is not None else 0))
         reply, endless = self._spoilt(reply, where)
         self._shape(line, where)
         self._house.log.put(

@@ -148,9 +148,11 @@ class Pipe:
         return self._lost or self.transit.ended or bool(self.transit.inbox)
 
     def _expect(self) -> None:
-        """Sees to it that the reader is woken when the next piece arrives."""
+        """Sees to it that the reader is woken when the next piece arrives, which may be now."""
         due = self.transit.arrival()
-        if self._alarm is not None and due < self._alarm_due:
+        if due <= trio.current_time():
+            self._reading.unpark_all()
+        elif self._alarm is not None and due < self._alarm_due:
             self._alarm_due = due
             self._alarm(due, self._ring)
 

@@ -24,7 +24,7 @@ from brokers.vault.unlock import KeyFileSource
 from config.settings import BrokerSettings, SessionSettings, Settings, Source
 from config.settings.writing import header, toml, toml_key
 from runtime import Child, Ref, open_runtime
-from runtime.simulation import SimulatedWorld
+from runtime.simulation import Conditions, SimulatedWorld, fixed
 from runtime.wire.secret import Secret
 from runtime.world import World
 from sessions.control.daemon.house import VAULT_FILE
@@ -38,6 +38,8 @@ _FIELDS: Final = {"name": "username", "deviceId": "device_id"}  # the wire's nam
 _KEY: Final = Secret("cmVoZWFyc2FsLXJlaGVhcnNhbC1yZWhlYXJzYWwtMDE=")  # of a vault that is never written anywhere
 _SECRET: Final = frozenset({"client_secret", "refresh_token", "password", "sec"})
 _SECOND_NS: Final = 1_000_000_000
+# All of the way lies behind the broker: what is sent too early is seen there before anything else can happen.
+_FROM_BROKER: Final = Conditions(latency=fixed(0.03))
 
 PAPER_SESSION = """
 [brokers.{broker}]
@@ -105,10 +107,10 @@ class Cast:
             emulate: Emulate = import_module(f"brokers.{broker.kind}.emulator").emulate
             symbols = symbols_at(settings, name, catalogue, world.clock.wall_ns())
             market = tuple(event for event in recording if event.symbol in symbols)
-            emulators[name] = await nursery.start(
-                partial(emulate, world, seed=world.seed, symbols=symbols, latency=0.02, recording=market),
-                name=f"emulator {name}",
+            emulators[name] = emulator = await nursery.start(
+                partial(emulate, world, seed=world.seed, symbols=symbols, recording=market), name=f"emulator {name}"
             )
+            world.network.shape("localhost", emulator.door.port, inward=_FROM_BROKER)
         return cls(emulators, settings, catalogue)
 
     def parts(self, name: str) -> frozenset[Part]:
