@@ -359,6 +359,67 @@ def test_waiting_until_all_others_wait_does_not_move_the_clock() -> None:
 # What a run may not touch, and what it leaves.
 
 
+def test_sleepers_wake_on_time_in_the_order_of_their_times_and_can_be_cancelled() -> None:
+    woken: list[tuple[str, float]] = []
+
+    async def nap(name: str, seconds: float) -> None:
+        await trio.sleep(seconds)
+        woken.append((name, trio.current_time()))
+
+    async def main(_: SimulatedWorld) -> float:
+        async with trio.open_nursery() as nursery:
+            for name, seconds in (("late", 3.0), ("early", 1.0), ("middle", 2.0)):
+                nursery.start_soon(nap, name, seconds)
+            with trio.move_on_after(0.5) as scope:
+                await nap("never", 9.0)
+            assert scope.cancelled_caught
+            assert trio.current_time() == 0.5
+            await trio.sleep_until(1.5)
+            assert trio.current_time() == 1.5
+        return trio.current_time()
+
+    assert simulate(main, seed=1).unwrap() == 3.0
+    assert woken == [("early", 1.0), ("middle", 2.0), ("late", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "over at 0"),
+        (2.0, "over at 2"),
+        (float("inf"), "cancelled at 5"),
+        (-1.0, "`seconds` must be non-negative"),
+        (float("nan"), "deadline must not be NaN"),
+    ],
+)
+def test_a_sleep_is_what_it_is_in_trio(seconds: float, expected: str) -> None:
+    async def main(_: SimulatedWorld) -> str:
+        with trio.move_on_after(5):
+            try:
+                with trio.testing.assert_checkpoints():
+                    await trio.sleep(seconds)
+            except ValueError as error:
+                return str(error)
+            return f"over at {trio.current_time():g}"
+        return f"cancelled at {trio.current_time():g}"
+
+    assert simulate(main, seed=1).unwrap() == expected
+
+
+def test_sleeps_that_were_broken_off_hold_nothing_up() -> None:
+    """A long one that nobody waits for any more is no event that time could leap to, however many there were."""
+
+    async def main(_: SimulatedWorld) -> None:
+        for _ in range(1_000):
+            with trio.move_on_after(0.001):
+                await trio.sleep(86_400)
+        await trio.sleep_forever()
+
+    error = simulate(main, seed=1).error
+    assert isinstance(error, DeadlockError)
+    assert error.at_seconds == pytest.approx(1.0)
+
+
 def test_a_run_cannot_open_a_real_socket_or_ask_for_a_real_name() -> None:
     async def dial(world: SimulatedWorld) -> None:
         with pytest.raises(RealNetworkError, match=r"world\.network"):

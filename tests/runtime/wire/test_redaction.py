@@ -293,3 +293,23 @@ def test_f36_s53_hostile_text_is_redacted_in_little_time(part: str, start: str) 
 def test_f36_any_bytes_are_redacted_without_an_error(data: bytes) -> None:
     redacted = Redactor().body(data)
     assert redacted.encode().decode() == redacted
+
+
+# What was seen to be clean.
+
+
+def test_a_text_that_was_clean_is_masked_once_its_value_is_known_to_be_a_secret() -> None:
+    redactor, text = Redactor(), "GET /orders?page=tiger-lily-77"
+    assert redactor.text(text) == redactor.text(text) == text
+    redactor.learn("tiger-lily-77")
+    assert redactor.text(text) == f"GET /orders?page={MASK}"
+    redactor.forget("tiger-lily-77")
+    redactor.add(Rules(fields=frozenset({"page"})))
+    assert redactor.text(text) == f"GET /orders?page={MASK}"
+
+
+def test_clean_texts_are_forgotten_when_there_are_too_many() -> None:
+    redactor = Redactor()
+    for number in range(40):
+        assert redactor.text(f"{number:06}" + "x" * 50_000).endswith("x")
+    assert sum(map(len, redactor._clean._texts)) < 1 << 20
