@@ -79,7 +79,12 @@ async def test_positions_that_differ_from_the_books_are_read_again_after_everyth
 async def test_the_books_are_asked_what_they_hold_when_the_lists_are_there() -> None:
     gateway = Gateway()
     seen: list[list[str]] = []
-    await round_of(gateway, lambda _: bool(seen.append(list(gateway.asked))))
+
+    def known(_: Listing[Held]) -> bool:
+        seen.append(list(gateway.asked))
+        return True
+
+    await round_of(gateway, known)
     assert seen == [["positions", "open orders", "orders", "fills"]]
 
 

@@ -410,7 +410,7 @@ def test_sleeps_that_were_broken_off_hold_nothing_up() -> None:
     """A long one that nobody waits for any more is no event that time could leap to, however many there were."""
 
     async def main(_: SimulatedWorld) -> None:
-        for _ in range(1_000):
+        for _attempt in range(1_000):
             with trio.move_on_after(0.001):
                 await trio.sleep(86_400)
         await trio.sleep_forever()
