@@ -76,10 +76,14 @@ class Linear:
         """The same price as a quotient, not in lowest terms."""
         return cost, over * quantity * int(10**self.digits.price)
 
+    def counting(self, digits: Digits) -> "Linear":
+        """The measure with other digits."""
+        return Linear.of(self.multiplier, digits)
+
     def finer(self, digits: Digits) -> tuple["Linear", Factors]:
         """The measure with more digits."""
         quantity, price, fee = self.digits.powers_to(digits)
-        return Linear.of(self.multiplier, digits), Factors(quantity, price, quantity * price, fee)
+        return self.counting(digits), Factors(quantity, price, quantity * price, fee)
 
 
 @attrs.frozen
@@ -121,10 +125,14 @@ class Inverse:
         """The same price as a quotient, not in lowest terms."""
         return (-self.contract.numerator * quantity * over, self.contract.denominator * cost) if cost else None
 
+    def counting(self, digits: Digits) -> "Inverse":
+        """The measure with other digits."""
+        return Inverse.of(self.multiplier, digits, self.unit)
+
     def finer(self, digits: Digits) -> tuple["Inverse", Factors]:
         """The measure with more digits; values are counted in quanta and stay."""
         quantity, price, fee = self.digits.powers_to(digits)
-        return Inverse.of(self.multiplier, digits, self.unit), Factors(quantity, price, 1, fee)
+        return self.counting(digits), Factors(quantity, price, 1, fee)
 
 
 Measure = Linear | Inverse

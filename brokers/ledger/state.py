@@ -117,7 +117,7 @@ def _load_book(account: Account, row: Plain) -> Book:
     book = account.book(row["symbol"])
     _expect("rules", row["rules"], _money_rules(book))
     book.load(
-        book.measure.finer(Digits(*row["digits"]))[0],
+        book.measure.counting(Digits(*row["digits"])),
         _tally_from(row["net"]),
         {session: _tally_from(share) for session, share in row["shares"]},
         [_posting_from(posting) for posting in row["postings"]],
@@ -154,7 +154,7 @@ def _posting_from(row: list[Any]) -> Posting:
     if len(row) == 3:
         return Variation(row[0], row[1], int(row[2]))
     time_ns, id_, session, quantity, price, value, fee, foreign_fee = row
-    return Deal(
+    return Deal(  # without its print, which the memory of ids has
         time_ns,
         id=id_,
         session=session,

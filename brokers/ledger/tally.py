@@ -10,8 +10,8 @@ by its value, and the basis so:
     close           it is nothing, and there is no average
     flip            it is what stays open, at the fill's price
 
-Only an addition after a reduction divides, so C alone is a fraction, `cost` / `over`; it is brought to lowest terms
-when it grows long. Rounding point: when `over` outgrows 128 bits even so, as it can where a position is never flat, C
+Only an addition (or a daily settlement) after a reduction divides, so C alone is a fraction, `cost` / `over`; it is
+brought to lowest terms when it grows long. Rounding point: when `over` outgrows 128 bits even so, as it can where a position is never flat, C
 is rounded to 10**-30 of a unit and stays on that grid until the position is flat or flips. Whatever C is, realised +
 unrealised = flow + value(quantity, mark): the rounding moves at most 10**-30 of a unit per such addition between the
 two and never touches their sum.
@@ -185,4 +185,4 @@ def _shortened(quantity: int, cost: int, over: int, paid: int) -> Basis:
 
 def _scaled(amount: int, by: int, over: int) -> int:
     """The whole number nearest to amount x by / over, ties upwards."""
-    return (amount * (2 * by) + over) // (2 * over)  # the short factors first
+    return (amount * (2 * by) + over) // (2 * over)
