@@ -69,16 +69,19 @@ class OrderMemory:
         self._finished: deque[str] = deque()
         self._fills: deque[Fill] = deque(maxlen=KEEP_FILLS)
 
-    def expect(self, order_id: str, order: Order) -> None:
-        """Learns the id of an order that we have just placed, whether or not it was seen already."""
-        watch = self._watches.get(order_id)
-        if watch is None or (watch.seen is not None and _about(watch.seen.order) != _about(order)):
-            self._fills = deque((fill for fill in self._fills if fill.broker_order_id != order_id), maxlen=KEEP_FILLS)
-            watch = self._watches[order_id] = _Watch(whole=True)
-        elif not watch.known.quantity:
-            watch.whole = True  # it was seen before the answer came, and nothing of it was done by then
+    def expect(self, order_id: str, order: Order, now_ns: int) -> tuple[OrderNews, ...]:
+        """Learns the id of an order that we have just placed; the news in what was seen of it before the answer came.
+
+        All that was done of it was done since, so its life is watched from its beginning.
+        """
+        before = self._watches.get(order_id)
+        watch = before if before is not None and before.whole and _fits(before, order) else _Watch(whole=True)
         watch.key, watch.about = order.key, _about(order)
-        self._ids[order.key] = order_id
+        self._watches[order_id], self._ids[order.key] = watch, order_id
+        if before is None or before is watch or before.seen is None:
+            return ()
+        self._fills = deque((fill for fill in self._fills if fill.broker_order_id != order_id), maxlen=KEEP_FILLS)
+        return self.take(before.seen, now_ns) if _fits(before, order) else ()
 
     def key_of(self, order_id: str) -> str | None:
         """Our key of an order, where it was placed by this process and not so long ago."""
@@ -176,6 +179,11 @@ class OrderMemory:
 
 def _about(order: Order) -> tuple[str, Side]:
     return order.symbol, order.side
+
+
+def _fits(watch: _Watch, order: Order) -> bool:
+    """Whether all that was seen may be of this order."""
+    return watch.seen is None or _about(watch.seen.order) == _about(order)
 
 
 def _fault(watch: _Watch, seen: Seen) -> BadPayload | None:

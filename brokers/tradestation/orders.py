@@ -105,7 +105,7 @@ class TradeStationOrders:
                 outcome = await self._told_apart(account, members, outcome)
             if isinstance(outcome, Accepted):
                 for member, order_id in zip(members, (outcome.broker_order_id, *outcome.legs), strict=True):
-                    self._memory.expect(order_id, member)
+                    self._hub.tell_orders(self._memory.expect(order_id, member, self._clock.wall_ns()))
         return outcome
 
     async def change(self, account: str, change: Change, broker_order_id: str | None) -> Outcome:

@@ -48,6 +48,11 @@ FOUND = (
         (Strike(1_000, "lie", "F39", "tradestation", "=wrong-side*9"),),
     ),
     Found(
+        "an order of ours that was filled before its reply, soon after the start, had no execution to correct",
+        ("tradestation",),
+        (Strike(1_839, "correction", "F18", "tradestation", "=4.14*1"),),
+    ),
+    Found(
         "whoever registers a pool could not start again, and took all sessions down with it",
         ("thinkorswim",),
         (Strike(1_000, "raise", "F31", "", "helper /sessions/signpost"),),

@@ -24,7 +24,7 @@ def test_f16_a_fill_that_overtakes_the_reply_waits_for_the_order_s_key() -> None
     with hub.placing("A"):
         hub.tell_orders(memory.take(FILLED, 1))
         assert heard == []
-        memory.expect("1", attrs.evolve(ORDER, key="key"))
+        hub.tell_orders(memory.expect("1", attrs.evolve(ORDER, key="key"), 1))
     assert [one.key for one in heard if isinstance(one, OrderNews)] == ["key", "key"]
     fills = [one.event.fill for one in heard if isinstance(one, OrderNews) and isinstance(one.event, Filled)]
     assert [fill.order_key for fill in fills] == ["key"]

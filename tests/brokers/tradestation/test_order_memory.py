@@ -115,7 +115,7 @@ def test_shortly_after_the_start_a_list_may_lag_so_old_orders_are_counted_only()
 
 def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
     memory = OrderMemory(0)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     (news, _) = memory.take(sight(3, opened_ns=OLD), 5)
     assert news.key == "key"
     assert isinstance(news.event, Filled)
@@ -126,7 +126,7 @@ def test_an_order_that_we_placed_is_watched_from_its_beginning() -> None:
 def test_an_order_of_ours_whose_first_sight_overtook_the_reply_is_watched_from_its_beginning_too() -> None:
     memory = OrderMemory(0)
     memory.take(sight(0, None, opened_ns=OLD), OLD)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     (fill,) = events(memory.take(sight(4, opened_ns=OLD), OLD), Filled)
     assert (fill.fill.quantity, fill.fill.order_key) == (4, "key")
 
@@ -142,7 +142,7 @@ def test_an_order_of_ours_whose_first_sight_overtook_the_reply_is_watched_from_i
 )
 def test_f39_a_sight_that_cannot_be_of_our_order_is_put_aside_and_the_truth_after_it_counts(lie: Seen) -> None:
     memory = OrderMemory(0)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     with pytest.raises(BadPayload, match="order 1"):
         memory.take(lie, NOW)
     assert memory.take(lie, NOW, listed=True) == ()
@@ -154,17 +154,27 @@ def test_f39_a_sight_that_cannot_be_of_our_order_is_put_aside_and_the_truth_afte
 def test_f39_a_fill_of_the_other_side_that_overtook_the_reply_is_forgotten_with_it() -> None:
     memory = OrderMemory(0)
     memory.take(sight(3, order=attrs.evolve(LIMIT, side=Side.SELL)), NOW)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     assert memory.fills_since("A", 0) == ()
     (told,) = events(memory.take(sight(3), NOW), Filled)
     assert (told.fill.side, told.fill.order_key) == (Side.BUY, "key")
+
+
+def test_an_order_of_ours_that_was_filled_before_the_reply_came_has_its_fill_however_young_the_process_is() -> None:
+    memory = OrderMemory(0)
+    assert events(memory.take(sight(0, None, opened_ns=OLD), OLD), Filled) == []
+    assert events(memory.take(sight(10, opened_ns=OLD), OLD), Filled) == [], "it may be older than our watch"
+    (told,) = events(memory.expect("1", attrs.evolve(LIMIT, key="key"), OLD), Filled)
+    assert (told.fill.quantity, told.fill.order_key) == (10, "key")
+    assert memory.fills_since("A", 0) == (told.fill,)
+    assert events(memory.take(sight(10, opened_ns=OLD), OLD), Filled) == []
 
 
 def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
     memory = OrderMemory(0)
     news, _ = memory.take(sight(3), NOW)
     assert news.key is None
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     keyed = memory.keyed(news)
     assert keyed.key == "key"
     assert isinstance(keyed.event, Filled)
@@ -173,7 +183,7 @@ def test_a_fill_that_overtook_the_reply_is_handed_on_under_the_key() -> None:
 
 def test_new_terms_of_a_living_order_are_a_confirmed_replace() -> None:
     memory = OrderMemory(0)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     memory.take(sight(), NOW)
     lower = attrs.evolve(LIMIT, limit_price=Decimal(99))
     (told,) = events(memory.take(sight(order=lower), NOW), ReplaceConfirmed)
@@ -236,7 +246,7 @@ def test_f18_a_corrected_fill_is_handed_on_under_the_key_that_became_known() -> 
     memory = OrderMemory(0)
     memory.take(sight(2), NOW)
     (news, *_) = memory.take(sight(2, "101", status="COR"), NOW)
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     event = memory.keyed(news).event
     assert isinstance(event, Corrected)
     assert event.fill.order_key == "key"
@@ -289,7 +299,7 @@ def test_f14_f16_whatever_order_and_however_often_counts_come_the_fills_sum_to_t
         advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent()),
         dict[str, Decimal](),
     )
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     for filled, listed in sights:
         for one in memory.take(sight(filled, str(averages.get(filled, 1))), NOW, listed=listed):
             event: Event = one.event
@@ -304,7 +314,7 @@ def test_f14_f16_whatever_order_and_however_often_counts_come_the_fills_sum_to_t
 
 def test_a_replace_of_ours_is_answered_by_the_record_that_shows_it() -> None:
     memory, life = OrderMemory(0), advance(OrderLife(attrs.evolve(LIMIT, key="key")), Sent())
-    memory.expect("1", attrs.evolve(LIMIT, key="key"))
+    memory.expect("1", attrs.evolve(LIMIT, key="key"), NOW)
     for one in memory.take(sight(), NOW):
         life = advance(life, one.event)
     life = advance(life, ReplaceRequested(Change("key", limit_price=Decimal(99))))
