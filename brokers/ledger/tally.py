@@ -11,10 +11,10 @@ by its value, and the basis so:
     flip            it is what stays open, at the fill's price
 
 Only an addition (or a daily settlement) after a reduction divides, so C alone is a fraction, `cost` / `over`; it is
-brought to lowest terms when it grows long. Rounding point: when `over` outgrows 128 bits even so, as it can where a position is never flat, C
-is rounded to 10**-30 of a unit and stays on that grid until the position is flat or flips. Whatever C is, realised +
-unrealised = flow + value(quantity, mark): the rounding moves at most 10**-30 of a unit per such addition between the
-two and never touches their sum.
+brought to lowest terms when it grows long. Rounding point: when `over` outgrows 128 bits even so, as it can where a
+position is never flat, C is rounded to 10**-30 of a unit and stays on that grid until the position is flat or flips.
+Whatever C is, realised + unrealised = flow + value(quantity, mark): the rounding moves at most 10**-30 of a unit per
+such step between the two and never touches their sum.
 
 These structures are made for every fill, hence msgspec's: ten times cheaper to make than attrs classes.
 """
