@@ -164,6 +164,10 @@ class _Seat:
     turn: trio.Lock = attrs.field(factory=trio.Lock)
 
 
+async def _at_once(_: str) -> None:
+    """Brokers that stand already."""
+
+
 class Sessions(Actor):
     """The one that starts and stops sessions; they run beside it, and its own end ends none of them."""
 
@@ -178,9 +182,13 @@ class Sessions(Actor):
         plans: Callable[[str], SessionPlan],
         gate: RiskGate,
         desired: DesiredLog,
+        brokers: Callable[[str], Awaitable[None]] = _at_once,
     ) -> None:
-        """`configured` tells of each session whether it runs by itself the first time; `plans` makes its plan."""
-        self.pool, self.plans, self.gate, self.desired = pool, plans, gate, desired
+        """`configured` tells of each session whether it runs by itself the first time; `plans` makes its plan.
+
+        `brokers` returns when those of a session were tried: so long one that should run waits for them.
+        """
+        self.pool, self.plans, self.gate, self.desired, self.brokers = pool, plans, gate, desired, brokers
         self.configured = dict(configured)
         self.seats: dict[str, _Seat] = {}
         self.watched: dict[Monitor, str] = {}
@@ -200,6 +208,8 @@ class Sessions(Actor):
     def resume(self) -> None:
         """Starts every session that should run and does not."""
         down = [one for one, seat in self.seats.items() if seat.wanted and seat.condition is Condition.STOPPED]
+        for session in down:
+            self._become(session, Condition.STARTING, "it waits for its broker")
         self.spawn(self._resume_all, down)
 
     async def _resume_all(self, sessions: Iterable[str]) -> None:
@@ -209,9 +219,11 @@ class Sessions(Actor):
         self.first.set()
 
     async def _resume(self, session: str) -> None:
+        await self.brokers(session)
         try:
-            async with self._seat(session).turn:
-                await self._launch(session)
+            async with (seat := self._seat(session)).turn:
+                if seat.condition is Condition.STARTING:  # nobody stopped or started it meanwhile
+                    await self._launch(session)
         except self.expects:
             return  # its status says why, and it was told
 

@@ -4,6 +4,8 @@ A connection stands outside the sessions, so that no session's crash costs a tok
 else: it is tried again, and the sessions that wait for it are started when it is up.
 """
 
+import contextlib
+from collections.abc import Collection
 from typing import Any, Final
 
 import attrs
@@ -12,9 +14,9 @@ import trio
 from brokers.broker import Broker
 from brokers.guards.ladder import Cause, Cleared
 from config.settings import BrokerSettings
-from runtime import Actor, Backoff, Child, DynamicSupervisor, Ref, Restart, message
+from runtime import Actor, Backoff, Child, DynamicSupervisor, Ref, Restart, Runtime, message
 from runtime.calls import Reply
-from runtime.errors import NotFound
+from runtime.errors import CallError, NotFound
 from runtime.monitors import Down, Monitor
 from sessions.control.daemon.arming import LIVE
 from sessions.control.daemon.house import House
@@ -24,7 +26,7 @@ from sessions.sessions import Condition, Sessions
 
 CONNECTIONS: Final = "connections"  # the registered name, and the branch of the tree
 OPEN_SECONDS: Final = 60.0  # that one attempt may take
-FIRST_SECONDS: Final = 15.0  # that the daemon's start waits for its brokers
+FIRST_SECONDS: Final = 15.0  # that the sessions wait for their brokers when the daemon starts
 REVIVE_SECONDS: Final = 600.0
 _PAUSES: Final = Backoff(first=1, most=60)
 
@@ -55,6 +57,12 @@ class _Line:
     first: trio.Event = attrs.field(factory=trio.Event)  # one attempt is over
 
 
+async def brokers_tried(runtime: Runtime, *names: str) -> None:
+    """Returns when each of these brokers, or of all, was tried once or has had its time, whatever came of it."""
+    with trio.move_on_after(2 * FIRST_SECONDS), contextlib.suppress(CallError):
+        await runtime.name(CONNECTIONS, Connections).call(Connections.tried, names)
+
+
 class Connections(Actor):
     """Opens what is configured and keeps it open."""
 
@@ -62,9 +70,10 @@ class Connections(Actor):
         self.house = house
         self.lines: dict[str, _Line] = {}
         self.watched: dict[Monitor, str] = {}
+        self.tried_all = trio.Event()  # who waits for brokers waits no longer
 
     async def on_start(self) -> None:
-        """Takes up what is open already, begins to open the rest, and waits a while for the first attempts."""
+        """Takes up what is open already, and begins to open the rest."""
         house = self.house
         house.epoch = (await house.journal.call(Journal.statistics)).epoch
         await house.arms.load()
@@ -77,9 +86,17 @@ class Connections(Actor):
             else:
                 house.brokers.pop(name, None)
                 self._begin(name, settings)
+        self.spawn(self._try_all)
+
+    async def _try_all(self) -> None:
+        await self._first_attempts()
+        self.tried_all.set()
+
+    async def _first_attempts(self, names: Collection[str] = ()) -> None:
+        """Waits a while for one attempt at each of these, or of all."""
         with trio.move_on_after(FIRST_SECONDS):
-            for line in list(self.lines.values()):
-                if line.why_not:
+            for name, line in list(self.lines.items()):
+                if line.why_not and (name in names or not names):
                     await line.first.wait()
 
     async def on_down(self, down: Down) -> None:
@@ -93,6 +110,16 @@ class Connections(Actor):
     def statuses(self) -> tuple[ConnectionStatus, ...]:
         """How every configured broker stands."""
         return tuple(self._status(name, line) for name, line in self.lines.items())
+
+    def tried(self, names: Collection[str]) -> None:
+        """Answers when each of these brokers, or of all, was tried once or has had its time for that."""
+        reply = self.defer()
+        self.spawn(self._when_tried, names, reply)
+        return reply.later  # type: ignore[no-any-return]
+
+    async def _when_tried(self, names: Collection[str], reply: Reply) -> None:
+        await self._first_attempts(names)
+        reply.send(None)
 
     def retry(self, name: str) -> None:
         """Tries a broker at once that is not open, such as one that was just armed."""
@@ -113,9 +140,7 @@ class Connections(Actor):
             await self._close(name)
         for name in [name for name in wanted if name not in self.lines]:
             self._begin(name, wanted[name])
-        with trio.move_on_after(FIRST_SECONDS):
-            for line in [line for line in self.lines.values() if line.why_not]:
-                await line.first.wait()
+        await self._first_attempts()
         reply.send(None)
 
     async def _close(self, name: str) -> None:
@@ -146,7 +171,7 @@ class Connections(Actor):
                     return  # whoever arms it has it tried again
                 await trio.sleep(_PAUSES.delay(line.attempts, self.world.chance.random()))
             line.first.set()
-            if again:
+            if again or self.tried_all.is_set():  # the sessions did not wait for it
                 await self._revive(name)
 
     async def _attempt(self, name: str, line: _Line) -> bool:

@@ -10,6 +10,7 @@ import trio
 from brokers.broker import Broker
 from brokers.errors import BrokerError
 from runtime import Actor, message
+from sessions.control.daemon.connections import brokers_tried
 from sessions.control.daemon.house import House
 
 CURVE: Final = "curve"  # the registered name
@@ -45,7 +46,12 @@ class Curve(Actor):
     async def on_start(self) -> None:
         """Begins to ask."""
         self.every(EVERY_SECONDS, Curve.look)
-        self.continue_with(Curve.look)
+        self.spawn(self._begin)
+
+    async def _begin(self) -> None:
+        """The first look comes as soon as there are brokers to look at."""
+        await brokers_tried(self.runtime)
+        self.ref.cast(Curve.look)
 
     async def look(self) -> None:
         """One question an account, all at once."""

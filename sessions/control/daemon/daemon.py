@@ -20,6 +20,7 @@ from runtime.world import World
 from sessions.control.api.control import CONTROL, Control
 from sessions.control.daemon import notify
 from sessions.control.daemon.configuration import Configuration
+from sessions.control.daemon.connections import brokers_tried
 from sessions.control.daemon.drain import drain, keep_switch
 from sessions.control.daemon.house import TREE, House, make_house
 from sessions.control.daemon.log_file import DaemonLog
@@ -87,6 +88,7 @@ async def _live(daemon: Daemon, house: House, task_status: trio.TaskStatus[House
             await nursery.start(_obey, daemon, house)
         nursery.start_soon(_watch, house, tree)
         nursery.start_soon(_beat, daemon.manager)
+        await _begun(house)
         daemon.manager.tell(notify.ready(f"{len(house.settings.sessions)} sessions configured"))
         daemon.say(f"ready; control socket {house.socket}")
         task_status.started(house)
@@ -94,6 +96,19 @@ async def _live(daemon: Daemon, house: House, task_status: trio.TaskStatus[House
         await _leave(daemon, house)
         nursery.cancel_scope.cancel(reason="the daemon ends")
     return FINE if tree.cell().exit is None else BROKEN
+
+
+async def _begun(house: House) -> None:
+    """Returns when every broker was tried once, or somebody wants the end before; people are answered meanwhile."""
+    async with trio.open_nursery() as nursery:
+
+        async def end() -> None:
+            await house.wished.wait()
+            nursery.cancel_scope.cancel(reason="the daemon ends")
+
+        nursery.start_soon(end)
+        await brokers_tried(house.runtime)
+        nursery.cancel_scope.cancel(reason="the brokers were tried")
 
 
 async def _leave(daemon: Daemon, house: House) -> None:

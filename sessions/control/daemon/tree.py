@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from brokers.vault import Vault
 from config.settings.sections import HealthSettings
-from config.settings.sessions import NONE
+from config.settings.sessions import NONE, SAME
 from runtime import Actor, Child, DynamicSupervisor, Strategy, Supervisor
-from sessions.control.daemon.connections import CONNECTIONS, Connections
+from sessions.control.daemon.connections import CONNECTIONS, Connections, brokers_tried
 from sessions.control.daemon.curve import CURVE, Curve
 from sessions.control.daemon.house import HEAD_FILE, JOURNAL, POOL, RISK, SESSIONS, VAULT, VAULT_FILE, House, pool_name
 from sessions.control.daemon.months import Months
@@ -80,7 +80,19 @@ def _vault(house: House) -> Vault:
 def _keeper(house: House) -> Sessions:
     configured = {name: one.autostart for name, one in house.settings.sessions.items()}
     desired = JournalDesired(house.journal, house.world)
-    return Sessions(house.pool(SESSIONS), configured, lambda session: session_plan(house, session), house.gate, desired)
+    return Sessions(
+        house.pool(SESSIONS),
+        configured,
+        lambda session: session_plan(house, session),
+        house.gate,
+        desired,
+        lambda session: brokers_tried(house.runtime, *_brokers_of(house, session)),
+    )
+
+
+def _brokers_of(house: House, session: str) -> set[str]:
+    settings = house.settings.sessions[session]
+    return {settings.broker, settings.data} - {NONE, SAME}
 
 
 def _watched(house: House) -> Watched:

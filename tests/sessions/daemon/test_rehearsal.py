@@ -576,3 +576,35 @@ def test_what_the_accounts_were_worth_is_known_for_each_minute(tmp_path: Path) -
         assert {point["equity"] for point in curves["paper-2"]} == {"100000"}
 
     rehearse(tmp_path, ONE_MARKET + session("a"), play)
+
+
+def test_while_one_broker_does_not_answer_people_are_told_and_sessions_elsewhere_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is not kept shut by a broker that is down; READY comes when each broker has had its time."""
+    opens_at = {"slow": 40.0, "paper": 0.0}
+    opened = opening.open_broker
+
+    async def open_late(house: House, name: str, *rest: Any) -> Any:
+        await trio.sleep(max(opens_at[name] - house.runtime.now(), 0))
+        return await opened(house, name, *rest)
+
+    monkeypatch.setattr("sessions.control.daemon.connections.open_broker", open_late)
+    slow = '[brokers.slow]\nkind = "paper"\naccounts = ["s-1"]\n'
+    late = session("late").replace('"paper"', '"slow"').replace("paper-1", "s-1")
+
+    async def play(stage: Stage) -> None:
+        told = await stage.get("status")
+        began_ns = told["started_ns"]
+        assert 14e9 < told["time_ns"] - began_ns < 17e9
+        assert told["well"] is False
+        assert any(one.startswith("broker slow: not connected") for one in told["reasons"])
+        ready = {row["path"]: row["time_ns"] for row in await stage.get("events?count=1000") if row["kind"] == "ready"}
+        assert ready["/pitboss/control"] - began_ns < 3e9
+        assert ready["/pitboss/sessions/pool/quick"] - began_ns < 3e9
+        assert "/pitboss/sessions/pool/late" not in ready
+        await stage.running("late", "quick")
+        starts = [row for row in await stage.get("events?count=1000") if row["path"] == "/pitboss/sessions/pool/late"]
+        assert [row["kind"] for row in starts] == ["started", "ready"]
+
+    rehearse(tmp_path, PAPER + slow + session("quick") + late, play)
