@@ -28,7 +28,7 @@ CHECKPOINT_PAGES: Final = 1_000
 TAIL: Final = 10_000  # rows whose hashes are checked whenever the file is opened
 _PAGE: Final = 3_000  # bytes of bodies on a page of 4 KiB
 _FRAME: Final = 4_096 + 24  # bytes of a page in the log
-_ROOM: Final = 1 << 20  # bytes that the log is longer than what is written in it, at least
+_ROOM: Final = 512 << 10  # bytes that the log is longer than what is written in it, at least
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _INSERT: Final = (
