@@ -55,12 +55,13 @@ class KeyForm:
 
     def write(self, number: int) -> str:
         """The number's digits laid into the mask, leading zeros included."""
-        pairs, text, wanted = _pairs(self.digits), "", self.mask.count(_DIGIT)
+        pairs, laid, wanted = _pairs(self.digits), [], self.mask.count(_DIGIT)
         base = len(pairs)
         for _ in range((wanted + 1) // 2):
-            text = pairs[number % base] + text
-            number //= base
-        text = text[-wanted:]
+            number, pair = divmod(number, base)
+            laid.append(pairs[pair])
+        laid.reverse()
+        text = "".join(laid)[-wanted:]
         if wanted == len(self.mask):
             return text
         digits = iter(text)

@@ -1,6 +1,7 @@
 """Buy and sell."""
 
 import enum
+from functools import cached_property
 
 
 class Side(enum.Enum):
@@ -11,12 +12,12 @@ class Side(enum.Enum):
     BUY = "buy"
     SELL = "sell"
 
-    @property
+    @cached_property
     def sign(self) -> int:
         """+1 for a buy, -1 for a sell."""
         return 1 if self is Side.BUY else -1
 
-    @property
+    @cached_property
     def opposite(self) -> "Side":
         """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
