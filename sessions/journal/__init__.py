@@ -18,6 +18,7 @@ from sessions.journal.rows import Entry as Entry
 from sessions.journal.rows import Head as Head
 from sessions.journal.rows import Row as Row
 from sessions.journal.store import JournalSettings as JournalSettings
+from sessions.journal.unwritten import Unwritten as Unwritten
 from sessions.journal.writer import JournalDown as JournalDown
 from sessions.journal.writer import JournalNews as JournalNews
 from sessions.journal.writer import JournalNotice as JournalNotice

@@ -9,8 +9,9 @@ import attrs
 
 from runtime.wire.capture import Exchange
 from runtime.world import Clock
-from sessions.journal.errors import JournalError
+from sessions.journal.errors import JournalClosed, JournalError
 from sessions.journal.rows import OWN_STREAM, Entry
+from sessions.journal.unwritten import Unwritten
 
 RAW: Final = "raw"
 
@@ -18,30 +19,38 @@ RAW: Final = "raw"
 class JournalCapture:
     """Hands a recorder's exchanges to the journal as notes, in order; call it with each.
 
-    It never raises and never waits. What the journal does not take is counted, and the next entry that it takes again
-    is preceded by one that says how many are missing: a gap is never silent.
+    It never raises and never waits. What a journal that has ended does not take, the next one begins with; what a full
+    one does not take is counted, and the next entry is preceded by one that says how many are missing: a gap is never
+    silent.
     """
 
-    def __init__(self, note: Callable[[Sequence[Entry]], object], clock: Clock) -> None:
+    def __init__(
+        self, note: Callable[[Sequence[Entry]], object], clock: Clock, unwritten: Unwritten | None = None
+    ) -> None:
         self.lost = 0  # since the journal took one the last time
         self._note = note
         self._clock = clock
+        self._unwritten = unwritten or Unwritten()
 
     def __call__(self, exchange: Exchange) -> None:
         """Takes one exchange."""
+        entries = [raw_entry(exchange)]
+        if self.lost:
+            entries.insert(0, gap(self.lost, self._clock))
         try:
-            entries = [raw_entry(exchange)]
-            if self.lost:
-                entries.insert(0, self._gap())
             self._note(entries)
+        except JournalClosed:
+            self._unwritten.keep(entries)
+            self.lost = 0
         except JournalError:
             self.lost += 1
         else:
             self.lost = 0
 
-    def _gap(self) -> Entry:
-        body = json.dumps({"lost": self.lost})
-        return Entry("raw.lost", OWN_STREAM, None, body, self._clock.wall_ns(), self._clock.monotonic_ns())
+
+def gap(lost: int, clock: Clock) -> Entry:
+    """The entry that says how many are missing."""
+    return Entry("raw.lost", OWN_STREAM, None, json.dumps({"lost": lost}), clock.wall_ns(), clock.monotonic_ns())
 
 
 def raw_entry(exchange: Exchange) -> Entry:

@@ -15,6 +15,7 @@ from runtime import Actor, Reason, message
 from runtime.calls import Reply
 from sessions.journal import backup as backups
 from sessions.journal.audit import verify
+from sessions.journal.capture import gap
 from sessions.journal.carry import Carry, carried
 from sessions.journal.chain import Chain
 from sessions.journal.connection import version_warning
@@ -23,6 +24,7 @@ from sessions.journal.index import Segment, month_of
 from sessions.journal.rows import Entry, Head
 from sessions.journal.segments import adopt, archive, prune
 from sessions.journal.store import JournalSettings, Store
+from sessions.journal.unwritten import Unwritten
 from sessions.journal.writer import JournalNews, JournalNotice, JournalStatistics, Writer
 
 JOURNAL: Final = "journal"  # the topic of JournalNews
@@ -43,18 +45,28 @@ class Journal(Actor):
     expects: ClassVar[tuple[type[Exception], ...]] = (JournalError, OSError)
 
     def __init__(
-        self, settings: JournalSettings, chain: Chain, on_news: Callable[[JournalNews], object] = lambda _: None
+        self,
+        settings: JournalSettings,
+        chain: Chain,
+        on_news: Callable[[JournalNews], object] = lambda _: None,
+        unwritten: Unwritten | None = None,
     ) -> None:
         self._settings = settings
         self._chain = chain
         self._on_news = on_news
+        self._unwritten = unwritten or Unwritten()
         self._writer: Writer
 
     async def on_start(self) -> None:
         """Opens and verifies the journal and takes it over."""
         store = Store(self._settings, self._chain, self.world)
         await self.world.threads.run(store.open)
-        self._writer = Writer(store, self._tell)
+        notes, lost = self._unwritten.take()
+        self._writer = Writer(store, self._tell, self._unwritten)
+        for entries in notes:
+            self._writer.note(entries)
+        if lost:
+            self._writer.note([gap(lost, self.world.clock)])
         self.spawn(self._writer.run)
         if warning := version_warning():
             self._tell(JournalNotice(warning))

@@ -37,6 +37,7 @@ from sessions.journal.errors import (
 )
 from sessions.journal.rows import Entry
 from sessions.journal.store import CHECKPOINT_PAGES, Store
+from sessions.journal.unwritten import Unwritten
 
 T = TypeVar("T")
 
@@ -112,8 +113,9 @@ class _Ticket:
 class Writer:
     """The hot handle of an open journal, for callers in its own process; it ends with its actor."""
 
-    def __init__(self, store: Store, tell: Callable[[JournalNews], object]) -> None:
+    def __init__(self, store: Store, tell: Callable[[JournalNews], object], unwritten: Unwritten | None = None) -> None:
         self.state = State.READY
+        self._unwritten = unwritten or Unwritten()
         self._store = store
         self._threads = store.world.threads
         self._path = str(store.settings.folder)
@@ -198,9 +200,19 @@ class Writer:
             self.state = State.CLOSED
             self._refuse_all(self._work, JournalFailed(self._path, "crash", "the writer ended"))
             self._refuse_all(self._queue, JournalClosed(self._path))
+            self._leave_notes()
             with trio.CancelScope(shield=True):
                 await self._threads.run(self._store.abandon)
             self._ended.set()
+
+    def _leave_notes(self) -> None:
+        """To the next writer: notes that were not begun; the others are counted, for twice would be worse than not."""
+        for ticket in (*self._work, *self._doubted):
+            if ticket.done is None:
+                self._unwritten.lose(ticket.entries)
+        for ticket in self._queue:
+            if ticket.done is None:
+                self._unwritten.keep(ticket.entries)
 
     async def close(self) -> None:
         """Writes what waits and ends; raises JournalFailed if notes could not be written."""

@@ -23,7 +23,7 @@ from sessions.control.daemon.machine import Machine
 from sessions.control.daemon.memory import JournalStream
 from sessions.control.daemon.risk_limits import portfolio_limits
 from sessions.control.daemon.works import Works
-from sessions.journal import Chain, Journal
+from sessions.journal import Chain, Journal, Unwritten
 from sessions.risk.book import Snapshot
 from sessions.risk.desk import RiskDesk
 from sessions.risk.gate import RiskGate
@@ -74,6 +74,7 @@ class House:
     streams: Registry = attrs.field(factory=lambda: Registry(Keys.DUPLICATE))
     brokers: dict[str, Broker] = attrs.field(factory=dict)
     works: Works = attrs.field(factory=Works)
+    unwritten: Unwritten = attrs.field(factory=Unwritten)
     epoch: int = 0
     wish: Wish | None = None
     wished: trio.Event = attrs.field(factory=trio.Event)

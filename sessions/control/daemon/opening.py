@@ -82,7 +82,7 @@ async def _recorder(house: House, name: str) -> Recorder | None:
         name,
         clock,
         house.redactor,
-        JournalCapture(writer.note, clock),
+        JournalCapture(writer.note, clock, house.unwritten),
         kept_bytes=said.capture_kib * KIB,
         heard=False,
     )

@@ -70,7 +70,7 @@ def journal_settings(house: House) -> JournalSettings:
 
 
 def _journal(house: House) -> Journal:
-    return Journal(journal_settings(house), house.chain)
+    return Journal(journal_settings(house), house.chain, unwritten=house.unwritten)
 
 
 def _vault(house: House) -> Vault:

@@ -15,6 +15,8 @@ from runtime import Child, Runtime, Supervisor, open_runtime
 from runtime.simulation.disk import SimulatedDisk
 from runtime.simulation.run import simulate
 from runtime.simulation.world import SimulatedWorld
+from runtime.wire.capture import Direction, Exchange, Kind
+from sessions.journal.capture import JournalCapture
 from sessions.journal.errors import (
     JournalBusy,
     JournalClosed,
@@ -26,6 +28,7 @@ from sessions.journal.errors import (
 from sessions.journal.journal import JOURNAL, Journal
 from sessions.journal.reader import Reader, replay
 from sessions.journal.store import CHECKPOINT_PAGES, JournalSettings, Store
+from sessions.journal.unwritten import MOST_KEPT, Unwritten
 from sessions.journal.writer import (
     GROUP_ROWS,
     NOTE_SECONDS,
@@ -75,6 +78,15 @@ def written(disk: SimulatedDisk) -> list[int]:
     with Reader(store.database) as reader:
         CHAIN.verify(reader.since(), reader.start)
         found = numbered(row.entry for row in reader.since())
+    store.abandon()
+    return found
+
+
+def kinds(disk: SimulatedDisk) -> list[str]:
+    store = memory_store(disk)
+    store.open()
+    with Reader(store.database) as reader:
+        found = [row.entry.kind for row in reader.since()]
     store.abandon()
     return found
 
@@ -437,3 +449,44 @@ async def _fail_once(world: SimulatedWorld, runtime: Runtime) -> None:
         assert [type(news) for news in subscription.take()] == [JournalDown, JournalUp]
     assert [type(news) for news in told][-2:] == [JournalDown, JournalUp]
     await journal.call(Journal.commit, entries(2))
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["while it writes", "while its disk fails"])
+def test_i21_notes_that_a_journal_did_not_get_to_are_written_first_by_its_next_instance(failed: bool) -> None:
+    unwritten = Unwritten()
+
+    async def main(world: SimulatedWorld) -> None:
+        settings = JournalSettings(FOLDER, HEAD)
+        child = Child("journal", lambda: Journal(settings, CHAIN, unwritten=unwritten), name="j")
+        async with open_runtime(world) as runtime:
+            await runtime.start(Supervisor([child]))
+            journal = runtime.name("j", Journal)
+            handle = await journal.call(Journal.handle)
+            capture = JournalCapture(handle.note, world.clock, unwritten)
+            if failed:
+                world.faults.arm("journal.full")
+                with pytest.raises(JournalFailed):
+                    await handle.commit(entries(1))
+            handle.note(entries(2))
+            handle.note(entries(3))
+            ref = journal.resolve()
+            assert ref is not None
+            ref.kill("test")
+            await ref.ended()
+            capture(Exchange(Kind.FRAME, Direction.IN, "c", 1, 0, 0))
+            await trio.sleep(1)
+            await journal.call(Journal.commit, entries(4))
+
+    with SimulatedDisk() as disk:
+        simulate(main, seed=1, disk=disk).unwrap()
+        assert written(disk) == [2, 3, 4]
+        assert kinds(disk).count("raw") == 1
+
+
+def test_i21_more_notes_than_can_be_kept_for_the_next_instance_are_counted() -> None:
+    unwritten = Unwritten()
+    for number in range(MOST_KEPT + 2):
+        unwritten.keep(entries(number))
+    notes, lost = unwritten.take()
+    assert (len(notes), lost) == (MOST_KEPT, 2)
+    assert unwritten.take() == ([], 0)
