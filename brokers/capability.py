@@ -214,7 +214,7 @@ def rows(record: Capability) -> list[tuple[str, str]]:
         *_order_rows(record.orders),
     ]
     return listed + [
-        (f"limit: {limit.what}", f"{limit.count} in {_seconds(limit.window_ns)} per {limit.scope.value}")
+        (f"limit: {limit.what}", f"{limit.count} in {_time(limit.window_ns)} per {limit.scope.value}")
         for limit in record.limits
     ]
 
@@ -248,9 +248,9 @@ def _order_rows(orders: OrderSupport | None) -> list[tuple[str, str]]:
         ("trail by percent", _yes(orders.trail_percent)),
         ("client key", _key_words(orders.keys)),
         ("query by key", _yes(orders.keys.query)),
-        ("request may act for (D)", _seconds(orders.effect_ns)),
-        ("answers may lag by (L)", _seconds(orders.visibility_ns)),
-        ("finished orders kept", _seconds(orders.retention_ns)),
+        ("request may act for (D)", _time(orders.effect_ns)),
+        ("answers may lag by (L)", _time(orders.visibility_ns)),
+        ("finished orders kept", _time(orders.retention_ns)),
         ("definite signs", str(len(orders.signs))),
         ("execution ids", _yes(orders.fill_ids)),
         ("fills in order events", _yes(orders.fills_in_order_event)),
@@ -263,7 +263,7 @@ def _order_rows(orders: OrderSupport | None) -> list[tuple[str, str]]:
 def _key_words(keys: ClientKeys) -> str:
     if keys.form is None:
         return "none (class N)"
-    lifetime = f", remembered {_seconds(keys.lifetime_ns)}" if keys.kind is KeyClass.UNIQUE else ""
+    lifetime = f", remembered {_time(keys.lifetime_ns)}" if keys.kind is KeyClass.UNIQUE else ""
     return f"class {keys.kind.value}, {keys.form.length} of {keys.max_length} characters{lifetime}"
 
 
@@ -275,5 +275,11 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _seconds(duration_ns: int | None) -> str:
-    return "for ever" if duration_ns is None else f"{duration_ns / SECOND_NS:g} s"
+def _time(duration_ns: int | None) -> str:
+    """In the greatest unit of which it is a whole number, else in seconds."""
+    if duration_ns is None:
+        return "for ever"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if duration_ns and not duration_ns % (size * SECOND_NS):
+            return f"{duration_ns // (size * SECOND_NS)} {unit}"
+    return f"{duration_ns / SECOND_NS:g} s"

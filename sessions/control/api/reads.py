@@ -1,5 +1,6 @@
 """What the daemon tells when it is asked: each question is answered from what is known now, and changes nothing."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
@@ -12,6 +13,7 @@ from brokers.account_books import AccountBooks, books_name
 from brokers.broker import Broker
 from brokers.errors import BrokerError
 from brokers.market import Bar, Interval
+from brokers.market_data import MarketDataSource
 from brokers.model import Fill
 from config.instruments import InstrumentRecord
 from runtime import Name
@@ -48,7 +50,8 @@ from sessions.journal import Journal
 from sessions.order_journal import order_stream, read_facts
 from sessions.risk.desk import RiskDesk, RiskStatus
 from sessions.risk.kill_switch import Mark
-from sessions.sessions import Sessions, SessionStatus
+from sessions.session import source_name
+from sessions.sessions import Condition, Sessions, SessionStatus
 
 Query = Mapping[str, str]
 T = TypeVar("T")
@@ -56,7 +59,9 @@ T = TypeVar("T")
 LONG_SECONDS: Final = 3_600.0
 CHECKED: Final = "entries are checked"
 MOST: Final = 10_000
-_MS: Final = Decimal(1_000_000)
+NS_PER_MS: Final = 1_000_000
+ANSWER_SECONDS: Final = 1.0  # for a session's feed to say how old it is
+_MS: Final = Decimal(NS_PER_MS)
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -113,10 +118,23 @@ async def sessions(house: House, _: Query) -> tuple[SessionRow, ...]:
 
 async def _sessions(house: House, risk: RiskStatus, checkup: Checkup | None) -> tuple[SessionRow, ...]:
     statuses = await house.sessions.call(Sessions.statuses)
-    return tuple(_session(house, one, risk, checkup) for one in statuses)
+    return tuple([_session(house, one, risk, checkup, await _feed_age_ms(house, one)) for one in statuses])
 
 
-def _session(house: House, status: SessionStatus, risk: RiskStatus, checkup: Checkup | None) -> SessionRow:
+async def _feed_age_ms(house: House, status: SessionStatus) -> int | None:
+    """How old the oldest of a session's last prices is; None while no prices come."""
+    if status.condition is not Condition.RUNNING:
+        return None
+    source = house.runtime.name(source_name(status.session), MarketDataSource)
+    with trio.move_on_after(ANSWER_SECONDS), contextlib.suppress(CallError):
+        symbols = (await source.call(MarketDataSource.statistics)).symbols
+        return max((one.age_ns // NS_PER_MS for one in symbols if one.age_ns is not None), default=None)
+    return None
+
+
+def _session(
+    house: House, status: SessionStatus, risk: RiskStatus, checkup: Checkup | None, feed_age_ms: int | None
+) -> SessionRow:
     settings = house.settings.sessions[status.session]
     seat = next((one for one in risk.sessions if one.session == status.session), None)
     readiness = None if checkup is None else checkup.signs.readiness.get(status.session)
@@ -132,6 +150,7 @@ def _session(house: House, status: SessionStatus, risk: RiskStatus, checkup: Che
         rung="" if seat is None else seat.rung.name.lower(),
         causes=() if seat is None else seat.causes,
         missing=() if readiness is None else readiness.missing,
+        feed_age_ms=feed_age_ms,
     )
 
 

@@ -28,7 +28,8 @@ def _of_daemon(status: Status) -> Iterator[str]:
 def _of_parts(status: Status) -> Iterator[str]:
     for account in status.accounts:
         if account.unknown_orders:
-            yield f"account {account.account}: {account.unknown_orders} orders in doubt; see `pitboss orders --open`"
+            orders = "1 order is" if account.unknown_orders == 1 else f"{account.unknown_orders} orders are"
+            yield f"account {account.account}: {orders} in doubt; see `pitboss orders --open`"
         if not account.reconciled:
             yield f"account {account.account}: its books are not known to agree with {account.broker}"
     for broker in status.brokers:

@@ -213,7 +213,10 @@ class Done:
 
 @attrs.frozen
 class SessionRow:
-    """One session: what is wanted, what it does, where it stands on the ladder, and what keeps it from trading."""
+    """One session: what is wanted, what it does, where it stands on the ladder, and what keeps it from trading.
+
+    `feed_age_ms` is how old the last price is of the symbol that is longest without one; None where no prices come.
+    """
 
     session: str
     broker: str
@@ -226,6 +229,7 @@ class SessionRow:
     rung: str
     causes: tuple[str, ...]
     missing: tuple[str, ...]
+    feed_age_ms: int | None = None
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sessions.control.view.lines import Cell, Column, Line, Span, Tone, line, table
-from sessions.control.view.words import clock, listed, money, number
+from sessions.control.view.words import age, clock, listed, money, number
 
 Record = Mapping[str, Any]
 When = Callable[[int], str]
@@ -18,8 +18,9 @@ _QUANTITY: Final = Column("quantity", right=True)
 
 def session_rows(rows: Iterable[Record], width: int | None = None) -> list[Line]:
     """Every session: what it does, where it trades, and why it does less than it may."""
-    titles = ("session", "condition", "rung", "broker", "account", "symbols", "strategy", "why")
-    return table([Column(title) for title in titles], map(_session, rows), width)
+    titles = ("broker", "account", "symbols", "strategy", "why")
+    head = (Column("session"), Column("condition"), Column("rung"), Column("feed", right=True))
+    return table([*head, *map(Column, titles)], map(_session, rows), width)
 
 
 def _session(row: Record) -> tuple[Cell, ...]:
@@ -29,6 +30,7 @@ def _session(row: Record) -> tuple[Cell, ...]:
         Span(row["session"], "strong"),
         Span(row["condition"], _CONDITIONS.get(row["condition"], "bad")),
         Span(row["rung"], "" if full else "warn"),
+        age(row["feed_age_ms"]),
         row["broker"],
         row["account"],
         listed(row["symbols"]),

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+_MS_NS: Final = 1_000_000
+_TENTHS_MS: Final = 60_000
 _SECOND_NS: Final = 1_000_000_000
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -31,6 +33,13 @@ def span(duration_ns: int) -> str:
             count, rest = divmod(seconds, size)
             return " ".join(filter(None, (f"{count} {unit}", _rest(rest, place + 1))))
     return f"{seconds} s"
+
+
+def age(milliseconds: int | None) -> str:
+    """How long ago something was, to the tenth of a second while that tells something; nothing where it never was."""
+    if milliseconds is None:
+        return ""
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < _TENTHS_MS else span(milliseconds * _MS_NS)
 
 
 def _rest(seconds: int, place: int) -> str:

@@ -179,7 +179,7 @@ def test_the_record_shows_a_source_of_data_and_nothing_else() -> None:
     assert shown["orders"] == "no"
     assert shown["data"] == "future, stock"
     assert shown["live bars"] == "yes"
-    assert shown["limit: requests"] == "120 in 60 s per login"
+    assert shown["limit: requests"] == "120 in 1 min per login"
     assert "client key" not in shown
     assert CAPABILITY.environments == {Environment.LIVE}
 

@@ -28,7 +28,7 @@ from sessions.control.view.tables import (
     session_rows,
 )
 from sessions.control.view.tree import top_lines, tree_lines
-from sessions.control.view.words import clock, moment, money, number, span
+from sessions.control.view.words import age, clock, moment, money, number, span
 from tests.sessions.commands import samples
 from tests.sessions.commands.samples import ACCOUNT, BROKER, SESSION, STATUS, wire
 
@@ -143,7 +143,7 @@ def test_a_daemon_that_is_well_says_so_first_and_names_no_reason() -> None:
     [
         ({"halted": "halt by me"}, "trading is stopped: halt by me"),
         ({"journal": "down"}, "the journal is down"),
-        ({"accounts": (attrs.evolve(ACCOUNT, unknown_orders=2),)}, "account paper-1: 2 orders in doubt"),
+        ({"accounts": (attrs.evolve(ACCOUNT, unknown_orders=2),)}, "account paper-1: 2 orders are in doubt"),
         ({"accounts": (attrs.evolve(ACCOUNT, reconciled=False),)}, "account paper-1: its books are not known to agree"),
         ({"brokers": (attrs.evolve(BROKER, open=False, why_not="login ended"),)}, "broker paper: not connected: login ended"),
         ({"sessions": (attrs.evolve(SESSION, condition="waiting", why="no price"),)}, "session a: waiting: no price"),
@@ -296,3 +296,11 @@ def test_properties_that_only_some_have_are_left_empty_for_the_others() -> None:
     _, first, second = texts(facts({"x": {"data": "no"}, "y": {"data": "yes", "orders": "many"}}))
     assert first.split() == ["data", "no", "yes"]
     assert second.split() == ["orders", "many"]
+
+
+def test_the_age_of_a_feed_is_told_in_tenths_while_they_matter() -> None:
+    assert [age(one) for one in (None, 0, 340, 59_949, 60_000, 3_700_000)] == [
+        "", "0.0 s", "0.3 s", "59.9 s", "1 min", "1 h 1 min",
+    ]  # fmt: skip
+    rows = [wire(attrs.evolve(SESSION, feed_age_ms=340))]
+    assert "0.3 s" in plain(session_rows(rows)[1])
