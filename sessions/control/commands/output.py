@@ -12,7 +12,7 @@ import click
 from sessions.control.view.lines import Line, coloured, line, plain, printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
 
 Draw = Callable[[int | None], list[Line]]
 Advance = Callable[[int], None]
@@ -145,11 +145,18 @@ def _bar() -> "Progress":
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    class Count(MofNCompleteColumn):
+        """So many of so many; nothing while nobody knows how many."""
+
+        def render(self, task: "Task") -> Text:
+            return Text() if task.total is None else super().render(task)
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
