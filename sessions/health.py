@@ -106,7 +106,7 @@ def findings(signs: Signs, settings: HealthSettings) -> tuple[Finding, ...]:
         found += [Finding(session, cause, text) for cause, text in _shared(signs, settings)]
         found += [Finding(session, None, f"{missing} is not in order") for missing in readiness.missing]
         if session in signs.unarmed:
-            found.append(Finding(session, Cause.PAUSED, "its live broker is not armed"))
+            found.append(Finding(session, Cause.HELD_BACK, "its live broker is not armed"))
     return tuple(sorted(found))
 
 
@@ -122,7 +122,7 @@ def _shared(signs: Signs, settings: HealthSettings) -> list[tuple[Cause, str]]:
     if not signs.alive or signs.lag.p99_ns > settings.loop_lag_ms * _MS:
         found.append((Cause.LOOP_LAG, "the event loop is late"))
     if signs.free_bytes is None or signs.free_bytes < settings.disk_free_mib * _MIB:
-        found.append((Cause.PAUSED, "the disk of the state folder is nearly full"))
+        found.append((Cause.HELD_BACK, "the disk of the state folder is nearly full"))
     return found
 
 

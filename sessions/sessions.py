@@ -348,12 +348,12 @@ class Sessions(Actor):
         self._need_running(session)
         now_ns = self.world.clock.wall_ns
         self.plans(session)  # a plan that cannot be made must not cost a position
-        self.gate.tell(session, Raised(Cause.PAUSED, _MOVING), now_ns())
+        self.gate.tell(session, Raised(Cause.HELD_BACK, _MOVING), now_ns())
         try:
             await self._need_flat(session, flatten=flatten)
             await self._end(session)
         finally:
-            self.gate.tell(session, Cleared(Cause.PAUSED, _MOVING), now_ns())
+            self.gate.tell(session, Cleared(Cause.HELD_BACK, _MOVING), now_ns())
         await self._launch(session)
         return self._status(session)
 

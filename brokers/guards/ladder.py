@@ -42,6 +42,7 @@ class Cause(enum.Enum):
     CONNECTION_DEGRADED = "the connection missed a health check"
     SUBMIT_BREAKER_OPEN = "the breaker for submitting is open"
     PAUSED = "the broker told us to stay away"
+    HELD_BACK = "pitboss itself holds it back"
     LOOP_LAG = "the event loop lags"
     CLOCK_SKEW = "the clock differs from the broker's"
     LOSS_LIMIT = "the daily loss limit is reached"
@@ -69,6 +70,7 @@ _RUNGS: dict[Cause, Rung] = {
     Cause.CONNECTION_DEGRADED: Rung.NO_NEW_RISK,
     Cause.SUBMIT_BREAKER_OPEN: Rung.NO_NEW_RISK,
     Cause.PAUSED: Rung.NO_NEW_RISK,
+    Cause.HELD_BACK: Rung.NO_NEW_RISK,
     Cause.LOOP_LAG: Rung.NO_NEW_RISK,
     Cause.CLOCK_SKEW: Rung.NO_NEW_RISK,
     Cause.LOSS_LIMIT: Rung.NO_NEW_RISK,

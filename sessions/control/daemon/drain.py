@@ -13,7 +13,7 @@ from sessions.control.daemon.house import House
 
 LOOK_SECONDS: Final = 0.05
 KEEP_SECONDS: Final = 2.0
-_ENDING: Final = Raised(Cause.PAUSED, "the daemon ends")
+_ENDING: Final = Raised(Cause.HELD_BACK, "the daemon ends")
 _ON_THEIR_WAY: Final = frozenset(
     {
         OrderState.CREATED,

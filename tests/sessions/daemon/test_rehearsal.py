@@ -435,10 +435,10 @@ def signs(**changes: Any) -> Signs:
         ({}, []),
         ({"alive": False}, [("", None), ("a", "LOOP_LAG")]),
         ({"lag": LagStatistics(1, 0, 251_000_000, 0)}, [("", None), ("a", "LOOP_LAG")]),
-        ({"free_bytes": 1}, [("", None), ("a", "PAUSED")]),
-        ({"free_bytes": None}, [("", None), ("a", "PAUSED")]),
+        ({"free_bytes": 1}, [("", None), ("a", "HELD_BACK")]),
+        ({"free_bytes": None}, [("", None), ("a", "HELD_BACK")]),
         ({"journal": None}, [("", None)]),
-        ({"unarmed": frozenset({"a"})}, [("a", "PAUSED")]),
+        ({"unarmed": frozenset({"a"})}, [("a", "HELD_BACK")]),
         ({"readiness": {"a": Readiness(True, False, True, True)}}, [("a", None)]),
     ],
 )
