@@ -10,7 +10,7 @@ and whoever asks the record sees it beforehand.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -18,6 +18,9 @@ import attrs
 from brokers.account_books import AccountBooks, books_name
 from brokers.account_manager import AccountManager
 from brokers.connection import Connection
+from brokers.connection_check import ConnectionCheck
+from brokers.guards.health import HealthMoved, Rhythm
+from brokers.guards.timeline import SECOND_NS
 from brokers.market import Bar, Interval
 from brokers.market_data import MarketDataSource
 from brokers.model import AccountSummary, Change, Order, OrderGroup, OrderReport, Position
@@ -128,6 +131,12 @@ class Broker(Connection):
         """The child that carries market data; raises Unsupported."""
         self.need_feed()
         return Child("data-source", lambda: MarketDataSource(self), name=name)
+
+    def connection_check(self, tell: Callable[[HealthMoved], None], every_s: int) -> Child[ConnectionCheck]:
+        """The child that asks now and then whether the broker answers; raises Unsupported."""
+        self.need_orders()
+        rhythm = Rhythm(every_ns=every_s * SECOND_NS)
+        return Child("check", lambda: ConnectionCheck(self, tell, rhythm), backoff=Backoff(first=1, most=60))
 
     def symbol_refresh(self, file: Path | None = None) -> Child[SymbolRefresh]:
         """The child that keeps the instrument table as the broker has it, every night; raises Unsupported."""

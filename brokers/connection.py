@@ -32,6 +32,7 @@ class Operations:
     change: Operation = Operation("change an order", Kind.SUBMIT)
     cancel: Operation = Operation("cancel an order", Kind.CANCEL)
     ask: Operation = Operation("ask about an account", Kind.READ)
+    check: Operation = Operation("check the connection", Kind.READ, priority=Priority.BACKGROUND)
     bars: Operation = Operation("ask for bars", Kind.READ, priority=Priority.BACKGROUND)
 
 
@@ -111,6 +112,12 @@ class Connection:
     async def ask(self, question: Callable[[], Awaitable[T]], account: str) -> T:
         """A guarded question, repeated where it failed; raises BrokerError."""
         return await self.guard.run(self.operations.ask, lambda _: question(), account=account)
+
+    async def check(self) -> None:
+        """One guarded attempt at a question that changes nothing, never repeated; raises BrokerError."""
+        gateway = self.need_orders()
+        end = await self.guard.admit(self.operations.check).end_of(lambda _: gateway.accounts())
+        end.result()
 
     async def _attempt(
         self,

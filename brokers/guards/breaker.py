@@ -2,7 +2,6 @@
 
 import enum
 import random
-from collections.abc import Mapping
 
 import attrs
 
@@ -109,28 +108,12 @@ class Breaker:
         self._successes += 1
         return self._move(Phase.CLOSED, now_ns) if self._successes >= self._settings.successes else None
 
-    def snapshot(self) -> dict[str, int] | None:
-        """What to keep over a restart as plain data; None unless open."""
-        if self._phase is not Phase.OPEN:
-            return None
-        return {"until_ns": self._until_ns, "openings": self._openings}
-
-    def restore(self, stored: Mapping[str, object], now_ns: int) -> None:
-        """Is open again if the stored opening is not over; the transition was told before the restart."""
-        match stored:
-            case {"until_ns": int(until_ns), "openings": int(openings)}:
-                pass
-            case _:
-                raise ValueError(
-                    f"a stored breaker needs the integers until_ns and openings, got {dict(stored)!r}; it stays closed"
-                )
-        if until_ns <= now_ns:
-            return
-        longest_ns = self._settings.longest_open_ns * (100 + self._settings.jitter_percent) // 100
+    def resume(self, opening: Transition) -> None:
+        """Is open as an earlier process left it, which has told so."""
         self._phase = Phase.OPEN
         self._epoch += 1
-        self._openings = openings
-        self._until_ns = min(until_ns, now_ns + longest_ns)  # the wall clock may have been set back
+        self._openings = opening.openings
+        self._until_ns = opening.until_ns
 
     def _count(self, good: bool | None, now_ns: int, chance: random.Random) -> Transition | None:
         if good is None:

@@ -6,6 +6,7 @@ import attrs
 
 from brokers.guards.breaker import Transition
 from brokers.guards.operation import Kind
+from brokers.guards.pauses import CANCELS, COMMANDS, HOST
 
 
 @attrs.frozen
@@ -27,6 +28,16 @@ class PauseBegan:
     until_ns: int
     asked_ns: int
     reason: str
+
+    @property
+    def stops_trading(self) -> bool:
+        """Whether orders cannot be placed meanwhile, or not be cancelled: who cannot cancel should add no risk."""
+        return self.category in (HOST, COMMANDS, CANCELS)
+
+    @property
+    def scope(self) -> str:
+        """What is left alone, in words."""
+        return f"{self.host}: {self.category}" if self.category else self.host
 
     @property
     def capped(self) -> bool:

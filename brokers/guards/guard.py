@@ -76,7 +76,7 @@ def _together(earlier: _End[T], latest: _End[T]) -> _End[T]:
 
 
 class Guard:
-    """Stands between one connection and its host; connections to the same host share the Host."""
+    """Stands between one connection and its host, which others may share; what the host's memory left open is open."""
 
     def __init__(
         self,
@@ -100,6 +100,8 @@ class Guard:
         self.admitted = self.refused = self.repeated = 0
         self._backoff = backoff or Backoff()
         self._attempts = attempts
+        for left in host.memory.openings(connection, host.timeline.now_ns()):
+            self.breakers[left.kind].resume(left.transition)
 
     def admit(self, operation: Operation, *, priority: Priority | None = None, account: str = "") -> "Admission":
         """`async with` it around one attempt; raises a GuardRefused on entry."""
@@ -146,17 +148,6 @@ class Guard:
             {name: pool.in_use for name, pool in self.pools.items()},
             self.host.limiter.statistics(),
         )
-
-    def snapshot(self) -> dict[str, dict[str, int]]:
-        """The open breakers as plain data, to be stored when BreakerMoved is told."""
-        snapshots = {kind.value: breaker.snapshot() for kind, breaker in self.breakers.items()}
-        return {kind: snapshot for kind, snapshot in snapshots.items() if snapshot is not None}
-
-    def restore(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Takes up breakers that an earlier process left open."""
-        now_ns = self.host.timeline.now_ns()
-        for kind, snapshot in stored.items():
-            self.breakers[Kind(kind)].restore(snapshot, now_ns)
 
     def pool(self, name: str) -> Pool:
         """The pool of that name; raises UnknownName."""

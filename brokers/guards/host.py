@@ -1,12 +1,13 @@
 """What all connections to one broker host share: its limits, pauses, retry budget and turns to reconnect."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from brokers.guards.backoff import Backoff
 from brokers.guards.events import PauseBegan, Tell
 from brokers.guards.lessons import Fate, Lesson
 from brokers.guards.limiter import Limiter
 from brokers.guards.limits import Limit
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.guards.operation import Pause
 from brokers.guards.pauses import HOST, Held
 from brokers.guards.reconnect import Pacer
@@ -31,7 +32,9 @@ class Host:
         tell: Tell,
         longest_pause_ns: int = LONGEST_PAUSE_NS,
         pacer: Pacer | None = None,
+        memory: GuardMemory = BLANK,
     ) -> None:
+        """`memory` is what an earlier process left: its pauses go on."""
         self.name = name
         self.timeline = Timeline(clock)
         self.limiter = Limiter(name, limits, self.timeline)
@@ -40,6 +43,9 @@ class Host:
         self.tell = tell
         self._longest_pause_ns = longest_pause_ns
         self._turned_away = 0
+        self.memory = memory
+        for left in memory.pauses(name, self.timeline.now_ns()):
+            self.limiter.pauses.hold(Held(left.category, left.until_ns, left.reason))
 
     def pause(self, pause: Pause, now_ns: int) -> None:
         """Leaves the host or a category alone as the broker asks; the first of equal pauses is told."""
@@ -59,11 +65,3 @@ class Host:
     def welcome(self) -> None:
         """Forgets earlier rate-limit answers, since the host serves us again."""
         self._turned_away = 0
-
-    def snapshot(self) -> list[dict[str, str | int]]:
-        """The pauses as plain data, to be stored when PauseBegan is told."""
-        return self.limiter.pauses.snapshot()
-
-    def restore(self, stored: Iterable[Mapping[str, object]]) -> None:
-        """Takes up the pauses of an earlier process, shortened if the clock was set back since."""
-        self.limiter.pauses.restore(stored, self.timeline.now_ns() + self._longest_pause_ns)

@@ -1,10 +1,10 @@
 """Times during which a broker wants to hear nothing from us, of a whole host or of one category of calls."""
 
-from collections.abc import Iterable, Mapping
-
 import attrs
 
 HOST = ""  # the category that means all of them
+COMMANDS = "commands"  # what places and changes orders, where a room tells it apart
+CANCELS = "cancels"
 
 
 @attrs.frozen
@@ -43,24 +43,3 @@ class Pauses:
     def held(self, now_ns: int) -> tuple[Held, ...]:
         """All pauses that are not over."""
         return tuple(held for held in self._held.values() if held.until_ns > now_ns)
-
-    def snapshot(self) -> list[dict[str, str | int]]:
-        """All pauses as plain data, for storage over a restart."""
-        return [attrs.asdict(held) for held in self._held.values()]
-
-    def restore(self, stored: Iterable[Mapping[str, object]], latest_ns: int) -> None:
-        """Takes up stored pauses, none beyond `latest_ns`; raises ValueError, and takes up none, if one is damaged."""
-        for held in [_held_of(record) for record in stored]:
-            self.hold(attrs.evolve(held, until_ns=min(held.until_ns, latest_ns)))
-
-
-def _held_of(record: Mapping[str, object]) -> Held:
-    """A pause from plain data; raises ValueError when the data is none."""
-    match record:
-        case {"category": str(category), "until_ns": int(until_ns), "reason": str(reason)}:
-            return Held(category, until_ns, reason)
-        case _:
-            raise ValueError(
-                f"a stored pause needs the text category, the integer until_ns and the text reason, "
-                f"got {dict(record)!r}; nothing was restored from it"
-            )

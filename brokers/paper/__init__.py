@@ -28,6 +28,7 @@ from brokers.capability import (
 from brokers.catalogue import Catalogue
 from brokers.guards.guard import Guard
 from brokers.guards.host import Host
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.guards.timeline import Timeline
 from brokers.instruments import Kind
 from brokers.keys import BASE62
@@ -95,10 +96,13 @@ async def open_paper(
     name: str = BROKER,
     store: Path | None = None,
     logs: Callable[[str], OrderLog] = lambda _: MemoryLog(),
+    tell: Callable[[object], None] = lambda _: None,
+    guards: GuardMemory = BLANK,
 ) -> Broker:
     """Starts a paper broker at the top of the runtime and returns its facade; `recording` replaces the market.
 
     `store` is the file that keeps the accounts, `logs` the facts of each; by default both are lost with the process.
+    `tell` hears the guard's news, of which `guards` is what it told before.
 
     Raises StartFailed, SymbolError or LookupError for symbols that are not in the catalogue, StoreDamaged,
     StoreMismatch, and OSError where the store cannot be read or written.
@@ -136,7 +140,7 @@ async def open_paper(
         capability=CAPABILITY,
         symbols=paper_symbols(catalogue.table, source.instruments),
         catalogue=catalogue.shifted(source.offset_ns),
-        guard=Guard(name, Host(name, (), clock=runtime.world.clock, tell=lambda _: None), chance=chance),
+        guard=Guard(name, Host(name, (), clock=runtime.world.clock, tell=tell, memory=guards), chance=chance),
         orders=PaperOrders(venue, exchange, hub, keeper),
         feed=PaperFeed(venue, source, hub, runtime.world.threads),
     )

@@ -17,6 +17,7 @@ from brokers.connection import Operations
 from brokers.guards.guard import Guard
 from brokers.guards.host import Host
 from brokers.guards.limits import Rolling
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.instruments import Kind
 from brokers.listing import BrokerPlan
 from brokers.market import BarUnit
@@ -71,11 +72,13 @@ async def open_thinkorswim(
     recorder: Recorder | None = None,
     tls: ssl.SSLContext | None = None,
     tell: Tell = lambda _: None,
+    guards: GuardMemory = BLANK,
 ) -> Broker:
     """Starts one login's connection at the top of the runtime and returns its facade; raises StartFailed.
 
     `logs` is what every broker is given for the books of its accounts; this one has none. `recorder` keeps
-    every exchange, `tell` hears what people should know; neither may wait or raise.
+    every exchange, `tell` hears what people should know; neither may wait or raise. `guards` is what those told
+    before.
     """
     del logs
     settings = settings or ThinkorswimSettings()
@@ -85,7 +88,8 @@ async def open_thinkorswim(
     world = runtime.world
     allowed = AllowList(settings.api, settings.streamer)
     client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder)
-    host = Host(name, (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),), clock=world.clock, tell=tell)
+    limits = (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),)
+    host = Host(name, limits, clock=world.clock, tell=tell, memory=guards)
     guard = Guard(name, host, chance=world.chance)
     credentials = TokenReader(BROKER, runtime.name(settings.login_id.store_key, TokenStore))
     rest = Rest(settings.api, client, credentials, redactor, world.clock)

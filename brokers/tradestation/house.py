@@ -7,6 +7,7 @@ import attrs
 
 from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tokens.reader import TokenReader
@@ -65,6 +66,7 @@ class House:
         tell: Callable[[object], None],
         redactor: Redactor,
         recorder: Recorder | None,
+        guards: GuardMemory = BLANK,
     ) -> Self:
         """Puts them together; nothing is sent yet."""
         world = runtime.world
@@ -81,7 +83,7 @@ class House:
             settings=attrs.evolve(_LIMITS, connections=MOST_BAR_STREAMS),
             recorder=recorder,
         )
-        host = Host(BROKER, settings.quotas, clock=world.clock, tell=tell)
+        host = Host(BROKER, settings.quotas, clock=world.clock, tell=tell, memory=guards)
         tolls = Tolls(host, (quota.name for quota in settings.quotas))
         credentials = TokenReader(BROKER, runtime.name(login.store_key, TokenStore))
         rest = Rest(settings.origin, reads, commands, credentials, tolls, world.clock)

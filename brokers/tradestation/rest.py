@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 import attrs
 
 from brokers.errors import BrokerError, Certainty, Code, broker_error
+from brokers.guards.pauses import CANCELS, COMMANDS
 from brokers.outcome import NoAnswer, NotSent, no_answer
 from brokers.tokens.reader import TokenReader
 from brokers.tokens.signing import Bearer
@@ -56,7 +57,7 @@ class Rest:
 
     async def command(self, method: str, target: str, body: bytes, key: str) -> "HttpResponse | NoAnswer | NotSent":
         """Sends an order, a change or a cancel once; a token that was refused is renewed for the next one."""
-        resource = "cancels" if method == "DELETE" else "commands"  # a quota on orders must not stop cancels
+        resource = CANCELS if method == "DELETE" else COMMANDS  # a quota on orders must not stop cancels
         try:
             token = await self.credentials.token()
             async with self.tolls.pay(resource) as sent_ns:

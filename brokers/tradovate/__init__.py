@@ -26,6 +26,7 @@ from brokers.capability import (
 )
 from brokers.catalogue import Catalogue
 from brokers.guards.guard import Guard
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.instruments import Kind
 from brokers.keys import BASE62
 from brokers.listing import BrokerPlan
@@ -88,15 +89,17 @@ async def open_tradovate(
     tell: Callable[[object], None] = lambda _: None,
     redactor: Redactor | None = None,
     recorder: Recorder | None = None,
+    guards: GuardMemory = BLANK,
 ) -> Broker:
     """Starts the connection of one login at the top of the runtime and returns its facade.
 
-    `tell` hears what people and the journal should know: Quarantined, the guard's and the token store's news. Raises
-    BrokerError when the accounts cannot be asked for, and then nothing is left running.
+    `tell` hears what people and the journal should know: Quarantined, the guard's and the token store's news; `guards`
+    is what those told before. Raises BrokerError when the accounts cannot be asked for, and then nothing is left
+    running.
     """
     settings = settings or TradovateSettings()
     catalogue = catalogue or Catalogue.shipped()
-    house = House.of(runtime, settings, catalogue, streams, tell, redactor or Redactor(), recorder)
+    house = House.of(runtime, settings, catalogue, streams, tell, redactor or Redactor(), recorder, guards)
     store = house.token_store(shelf, tell)
     name = f"{BROKER}-{settings.login}-{settings.environment.value}"
     accounts = await open_login(runtime, name, house.clients, store, house.orders)

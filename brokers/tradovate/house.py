@@ -7,6 +7,7 @@ import attrs
 
 from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
+from brokers.guards.memory import BLANK, GuardMemory
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tokens.logins import login_plan
@@ -71,13 +72,14 @@ class House:
         tell: Callable[[object], None],
         redactor: Redactor,
         recorder: Recorder | None,
+        guards: GuardMemory = BLANK,
     ) -> Self:
         """Puts them together; nothing is sent yet."""
         world, allowed = runtime.world, AllowList(settings.origin)
         reads, commands, tokens = (
             HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder) for _ in range(3)
         )
-        host = Host(BROKER, settings.limits, clock=world.clock, tell=tell)
+        host = Host(BROKER, settings.limits, clock=world.clock, tell=tell, memory=guards)
         gate, credentials = (
             Gate(host, tell),
             TokenReader(BROKER, runtime.name(login_of(settings).store_key, TokenStore)),

@@ -63,9 +63,10 @@ class TradovateOrders:
 
     async def accounts(self) -> Sequence[str]:
         """The names of the accounts that can be traded in, or those of the settings; raises BrokerError."""
-        self._ids = await self._directory.accounts(self._settings.accounts)
+        found = await self._directory.accounts(self._settings.accounts)
+        self._ids = {**self._ids, **found}  # one that is not told for a moment may have orders
         self._blotter.names = {number: name for name, number in self._ids.items()}
-        return tuple(self._ids)
+        return tuple(found)
 
     def market_status(self, symbol: str) -> MarketStatus | None:
         """The broker does not tell, only the calendar can say; an emulator's market moves whenever it runs."""

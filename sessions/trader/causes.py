@@ -3,7 +3,7 @@
 Down goes at once. Up never by itself: a cleared cause only lets the next reconciliation lift the session.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from brokers.account_books import Agreement
@@ -16,10 +16,30 @@ from sessions.risk.limits import Limits
 ALERTS: Final = ("alerts",)  # the topic of what a person should know
 JOURNAL_CAUSES: Final = (Cause.JOURNAL_WRITE_FAILED, Cause.JOURNAL_CORRUPT, Cause.OWNER_CHANGED)
 
+CONNECTION_CAUSES: Final = frozenset(  # what a connection's watch tells
+    {
+        Cause.TOKEN_LOST,
+        Cause.PAUSED,
+        Cause.SUBMIT_BREAKER_OPEN,
+        Cause.CONNECTION_DEGRADED,
+        Cause.CONNECTION_DOWN,
+        Cause.CLOCK_SKEW,
+    }
+)
+
 
 def cause_topic(broker: str) -> tuple[str, str]:
     """Where a broker's connection publishes Raised and Cleared for all its sessions, such as a lost token."""
     return ("causes", broker)
+
+
+def gone(before: Iterable[tuple[Cause, str]], stand: Collection[LadderEvent]) -> list[LadderEvent]:
+    """Which causes of a connection held a session before and stand no more."""
+    return [
+        Cleared(cause, about)
+        for cause, about in before
+        if cause in CONNECTION_CAUSES and Raised(cause, about) not in stand
+    ]
 
 
 def of_agreement(news: Agreement, escalated: Iterable[str]) -> list[LadderEvent]:

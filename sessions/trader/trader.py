@@ -273,11 +273,14 @@ class Trader(Actor):
         self._wake()
 
     async def _hear_what_stands(self) -> None:
-        """Takes up the causes that came before this session began to listen."""
+        """Takes up the causes that came before this session began to listen, and drops those that went unheard."""
         name = watch_name(self.around.orders.name)
-        if self.runtime.registry.whereis(name) is not None:
-            for event in await self.runtime.name(name, ConnectionWatch).call(ConnectionWatch.standing):
-                self.standing.step(event)
+        if self.runtime.registry.whereis(name) is None:
+            return
+        before = self.gate.ladder(self.session).causes
+        stand = await self.runtime.name(name, ConnectionWatch).call(ConnectionWatch.standing)
+        for event in (*stand, *causes.gone(before, stand)):
+            self.standing.step(event)
 
     def _hear_cause(self, news: object) -> None:
         if isinstance(news, Raised | Cleared):

@@ -20,7 +20,7 @@ from runtime.errors import CallError, NotFound
 from runtime.monitors import Down, Monitor
 from sessions.control.daemon.arming import LIVE
 from sessions.control.daemon.house import House
-from sessions.control.daemon.opening import open_broker
+from sessions.control.daemon.opening import LeftAlone, open_broker
 from sessions.journal import Journal
 from sessions.sessions import Condition, Sessions
 
@@ -55,6 +55,7 @@ class _Line:
     attempts: int = 0
     why_not: str = "it is being opened"
     first: trio.Event = attrs.field(factory=trio.Event)  # one attempt is over
+    wait_s: float = 0.0  # that the broker wants no other attempt
 
 
 async def brokers_tried(runtime: Runtime, *names: str) -> None:
@@ -169,7 +170,7 @@ class Connections(Actor):
                 again = True
                 if not self.house.arms.permits(name, line.settings):
                     return  # whoever arms it has it tried again
-                await trio.sleep(_PAUSES.delay(line.attempts, self.world.chance.random()))
+                await trio.sleep(max(_PAUSES.delay(line.attempts, self.world.chance.random()), line.wait_s))
             line.first.set()
             if again or self.tried_all.is_set():  # the sessions did not wait for it
                 await self._revive(name)
@@ -179,11 +180,13 @@ class Connections(Actor):
             line.why_not = f"it is live and nobody has armed it, see `pitboss arm {name}`"
             return False
         line.attempts += 1
+        line.wait_s = 0.0
         try:
             with trio.fail_after(OPEN_SECONDS):
                 await self._open(name, line)
         except Exception as error:  # noqa: BLE001 - whatever one broker raises must not cost the others
             line.why_not = self.house.redactor.line(f"{type(error).__name__}: {error}")
+            line.wait_s = error.left_s if isinstance(error, LeftAlone) else 0.0
             await self._clear(name)
             return False
         return True

@@ -10,6 +10,7 @@ from runtime import Actor
 from runtime.errors import CallError
 from sessions.carry import carrying
 from sessions.control.daemon.arming import carry_arms
+from sessions.control.daemon.guard_memory import carry_guards
 from sessions.control.daemon.house import House
 from sessions.journal import Journal, JournalError
 from sessions.journal.carry import Carry
@@ -61,7 +62,7 @@ class Months(Actor):
 def _carry() -> Carry:
     from sessions.control.api.once import carry_commands  # noqa: PLC0415 - the interface is loaded after the sessions
 
-    return carrying(carry_arms, carry_commands)
+    return carrying(carry_arms, carry_commands, carry_guards)
 
 
 def _until_next_month(now_ns: int) -> float:

@@ -1,7 +1,7 @@
 """One configured broker opened: its settings in the words of its room, and its actors below a supervisor of its own."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,10 @@ import attrs
 from brokers.broker import Broker
 from brokers.capability import Environment
 from brokers.catalogue import Catalogue
+from brokers.guards.events import PauseBegan
+from brokers.guards.memory import Kept
+from brokers.guards.pauses import HOST
+from brokers.guards.timeline import SECOND_NS, Timeline
 from brokers.listing import BrokerPlan, broker_plan
 from brokers.paper import PaperAccount, PaperFaults, PaperSettings
 from brokers.symbol_refresh import kept_table
@@ -18,12 +22,25 @@ from config.settings import BrokerSettings, PaperMarket
 from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor, SupervisorRef
 from runtime.wire.capture import Recorder
 from sessions.connection_watch import connection_watch, tell_watch, watch_name
+from sessions.control.daemon.guard_memory import guard_stream, note, remembered
 from sessions.control.daemon.house import House
+from sessions.control.daemon.memory import JournalStream
 from sessions.journal import Journal, JournalCapture
 from sessions.order_journal import JournalOrderLog
 
 _RESTARTS: Final = Backoff(first=0.1, most=15)
 KIB: Final = 1024
+
+
+class LeftAlone(Exception):
+    """A broker that wants to hear nothing from us for a while is not even asked for its accounts before that."""
+
+    def __init__(self, broker: str, pause: PauseBegan) -> None:
+        self.left_s = (pause.until_ns - pause.at_ns) / SECOND_NS
+        super().__init__(
+            f"{broker} wants to be left alone for {self.left_s:.0f} s more ({pause.reason}); nothing was sent, and its "
+            "connection is opened then"
+        )
 
 
 class Grounds(Runtime):
@@ -43,21 +60,43 @@ class Grounds(Runtime):
 
 
 async def open_broker(house: House, name: str, settings: BrokerSettings, under: SupervisorRef) -> Broker:
-    """Opens a broker below a supervisor; raises UnknownBroker, BadPlan, StartFailed, BrokerError and what it names."""
+    """Opens a broker below a supervisor; raises LeftAlone, UnknownBroker, BadPlan, StartFailed, and what it names."""
     plan = broker_plan(settings.kind)
-    offered = {**_offers(house, name, plan), "recorder": await _recorder(house, name)}
+    stream = guard_stream(house.journal, house.world, name)
+    guards = await remembered(stream)
+    stand = guards.standing(Timeline(house.world.clock).now_ns())
+    for event in stand:
+        if isinstance(event, PauseBegan) and event.category == HOST:
+            raise LeftAlone(name, event)
+    tell = _tells(tell_watch(house.runtime, plan.name), stream)
+    offered = {**_offers(house, name, plan), "recorder": await _recorder(house, name), "guards": guards, "tell": tell}
     taken = inspect.signature(plan.open).parameters
     grounds = Grounds(house.runtime, under)
     if house.runtime.registry.whereis(watch_name(plan.name)) is None:  # two logins of a broker share its watch
         await grounds.start(connection_watch(plan.name))
+    for event in stand:
+        tell_watch(house.runtime, plan.name)(event)  # it is in the journal already
     broker: Broker = await plan.open(
         grounds,
         settings_of(plan, settings),
         **{key: value for key, value in offered.items() if key in taken},
     )
+    if broker.orders is not None:
+        await grounds.start(broker.connection_check(tell, house.settings.health.check_s))
     if broker.feed is not None and settings.market is None:  # a market of our own has the facts from us
         await grounds.start(broker.symbol_refresh(_symbols_file(house, name)))
     return broker
+
+
+def _tells(watch: Callable[[object], None], stream: JournalStream) -> Callable[[object], None]:
+    """What takes the news of a connection: the journal what the next daemon must know, the watch everything."""
+
+    def tell(news: object) -> None:
+        if isinstance(news, Kept):
+            note(stream, news)
+        watch(news)
+
+    return tell
 
 
 def _symbols_file(house: House, name: str) -> Path:
@@ -100,7 +139,6 @@ def _offers(house: House, name: str, plan: BrokerPlan) -> Mapping[str, Any]:
         "shelf": VaultShelf(house.vault),
         "streams": house.streams,
         "redactor": house.redactor,
-        "tell": tell_watch(house.runtime, plan.name),
     }
 
 

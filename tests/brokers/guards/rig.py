@@ -11,6 +11,7 @@ from brokers.guards.events import GuardEvent
 from brokers.guards.guard import Guard
 from brokers.guards.host import Host
 from brokers.guards.limits import Limit
+from brokers.guards.memory import GuardMemory, Kept
 from brokers.guards.operation import Kind, Operation
 from brokers.guards.timeline import SECOND_NS, Timeline
 from brokers.outcome import Accepted, NotSent, Outcome, Unknown
@@ -44,6 +45,14 @@ class Rig:
         self.arrivals: list[int] = []  # nanoseconds
         self.script: list[Outcome | Exception] = []
         self.takes_s = 0.0
+
+    def restarted(self, **guard: object) -> "Rig":
+        """The same after a restart, which knows what was told before it."""
+        kept = GuardMemory.of(event for event in self.told if isinstance(event, Kept))
+        after = Rig()
+        after.host = Host("acme", (), clock=after.clock, tell=after.told.append, memory=kept)
+        after.guard = Guard("acme-1", after.host, chance=random.Random(1), **guard)  # type: ignore[arg-type]  # settings as the test names them
+        return after
 
     @property
     def timeline(self) -> Timeline:

@@ -1,4 +1,3 @@
-import json
 import random
 import statistics
 import time
@@ -283,41 +282,23 @@ async def test_b10_an_open_breaker_survives_a_restart_within_its_window(
 ) -> None:
     rig = Rig(attempts=1, breaker=STEADY)
     await break_it(rig, READ)
-    stored = json.loads(json.dumps(rig.guard.snapshot()))
-    assert list(stored) == ["read"]
     await trio.sleep(down_s)
-    after = Rig(breaker=STEADY)
-    after.guard.restore(stored)
+    after = rig.restarted(breaker=STEADY)
     assert after.guard.statistics().breakers[Kind.READ] is phase
+    assert after.guard.statistics().breakers[Kind.SUBMIT] is Phase.CLOSED
     assert not after.told, "it was told before the restart"
 
 
-def test_b10_a_restored_breaker_counts_on_from_its_openings() -> None:
-    breaker = Breaker(STEADY)
-    breaker.restore({"until_ns": 60 * SECOND_NS, "openings": 2}, 10 * SECOND_NS)
-    assert breaker.refusal_ns(10 * SECOND_NS) == 50 * SECOND_NS
-    moved = finish(breaker, False, 60 * SECOND_NS)
-    assert moved is not None
-    assert moved.until_ns == 120 * SECOND_NS
-
-
-def test_b10_a_stored_opening_that_is_over_leaves_the_breaker_closed() -> None:
-    breaker = Breaker(STEADY)
-    breaker.restore({"until_ns": 10, "openings": 2}, 10)
-    assert breaker.phase is Phase.CLOSED
-
-
-def test_b10_a_clock_set_back_does_not_keep_a_breaker_open_for_longer_than_it_ever_is() -> None:
-    breaker = Breaker(BreakerSettings())
-    breaker.restore({"until_ns": 10**18, "openings": 1}, 0)
-    assert breaker.refusal_ns(0) == 330 * SECOND_NS
-
-
-def test_b10_a_damaged_record_is_refused_and_the_breaker_stays_closed() -> None:
-    breaker = Breaker(STEADY)
-    with pytest.raises(ValueError, match="until_ns"):
-        breaker.restore({"until_ns": "later"}, 0)
-    assert breaker.phase is Phase.CLOSED
+async def test_b10_a_restored_breaker_counts_on_from_its_openings(autojump_clock: MockClock) -> None:
+    rig = Rig(attempts=1, breaker=STEADY)
+    await break_it(rig, READ)
+    after = rig.restarted(attempts=1, breaker=STEADY)
+    await trio.sleep(15)
+    after.script = [LOST]
+    await after.end_of(READ)
+    moves = [event.transition for event in after.told if isinstance(event, BreakerMoved)]
+    assert [(move.after, move.openings) for move in moves] == [(Phase.HALF_OPEN, 1), (Phase.OPEN, 2)]
+    assert moves[-1].until_ns == after.timeline.now_ns() + 30 * SECOND_NS
 
 
 async def test_a_call_that_waited_while_the_breaker_opened_does_not_go(autojump_clock: MockClock) -> None:

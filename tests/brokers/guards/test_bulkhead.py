@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from brokers.errors import BrokerError
 from brokers.guards.bulkhead import Pool
 from brokers.guards.limits import Bucket
-from brokers.guards.operation import Charge, Kind, Operation
+from brokers.guards.operation import Charge, Kind, Operation, Pause
 from brokers.guards.timeline import SECOND_NS
 from tests.brokers.guards.rig import CANCEL, LOST, PLACE, READ, Rig
 
@@ -54,7 +54,7 @@ async def test_b17_f40_a_broker_in_trouble_leaves_the_orders_of_another_alone(
     elif trouble == "fails":
         sick.script = [LOST] * 10_000
     else:
-        sick.host.restore([{"category": "", "until_ns": sick.timeline.now_ns() + 10**12, "reason": "418"}])
+        sick.host.pause(Pause(10**12, "418"), sick.timeline.now_ns())
 
     async def suffer() -> None:
         with trio.move_on_after(60):

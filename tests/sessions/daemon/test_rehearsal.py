@@ -13,9 +13,12 @@ import pytest
 import trio
 
 from brokers.catalogue import Catalogue
+from brokers.guards.breaker import Phase, Transition
 from brokers.guards.health import Readiness
-from brokers.guards.ladder import Rung
+from brokers.guards.ladder import Cause, Rung
 from brokers.guards.lag import LagStatistics
+from brokers.guards.operation import Kind, Pause
+from brokers.guards.timeline import SECOND_NS
 from brokers.listing import BrokerPlan, broker_plan
 from brokers.paper import CAPABILITY, PaperAccount, PaperSettings, open_paper
 from brokers.vault import Keyholder
@@ -30,6 +33,7 @@ from sessions.control.daemon.configuration import Configuration
 from sessions.control.daemon.connections import CONNECTIONS
 from sessions.control.daemon.daemon import Daemon, run_daemon
 from sessions.control.daemon.drain import drain
+from sessions.control.daemon.guard_memory import guard_stream
 from sessions.control.daemon.house import House
 from sessions.control.daemon.memory import JournalStream
 from sessions.control.daemon.tree import HEALTH
@@ -347,6 +351,59 @@ def test_a_connection_that_gives_up_is_opened_anew_and_its_sessions_run_again(tm
         assert "the market-data stream is down" not in (await stage.get("sessions"))[0]["causes"]
 
     rehearse(tmp_path, session("a"), play)
+
+
+async def kept(stage: Stage) -> list[tuple[str, str | None]]:
+    """What the journal knows of the guards, once it is quiet."""
+    await trio.sleep(1)
+    rows = await guard_stream(stage.house.journal, stage.house.world, "paper").load()
+    return [(row.entry.kind, row.entry.key) for row in rows]
+
+
+def test_B16_the_next_daemon_leaves_a_broker_alone_that_banned_this_one_until_the_ban_is_over(tmp_path: Path) -> None:
+    async def banned(stage: Stage) -> None:
+        await stage.running("a")
+        host = stage.house.brokers["paper"].guard.host
+        host.pause(Pause(3600 * SECOND_NS, "418"), host.timeline.now_ns())
+        host.pause(Pause(1800 * SECOND_NS, "429"), host.timeline.now_ns())
+        assert await kept(stage) == [("guard.pause", "pause/paper/")], "what ends sooner changes nothing"
+        assert Cause.PAUSED in {cause for cause, _ in stage.house.gate.ladder("a").causes}
+
+    async def later(stage: Stage) -> None:
+        (row,) = await stage.get("brokers")
+        assert (row["open"], row["attempts"]) == (False, 1)
+        assert "paper wants to be left alone for 3000 s more (418)" in row["why_not"]
+        await trio.sleep(2990)
+        assert [row["attempts"] for row in await stage.get("brokers")] == [1]
+        await trio.sleep(20)
+        await stage.running("a")
+        assert stage.house.gate.rung("a") is Rung.FULL
+        assert await kept(stage) == [("guard.pause", "pause/paper/")]
+
+    rehearse(tmp_path, session("a"), banned, later, apart_ns=600 * SECOND_NS)
+
+
+def test_B10_a_breaker_is_open_for_the_next_daemon_too_and_each_move_is_journalled_once(tmp_path: Path) -> None:
+    told = [("guard.pause", "pause/paper/commands"), ("guard.breaker", "breaker/paper/submit")]
+
+    async def broken(stage: Stage) -> None:
+        await stage.running("a")
+        guard = stage.house.brokers["paper"].guard
+        now_ns = guard.host.timeline.now_ns()
+        guard.host.pause(Pause(120 * SECOND_NS, "the quota is used up", "commands"), now_ns)
+        guard.moved(Kind.SUBMIT, Transition(Phase.CLOSED, Phase.OPEN, now_ns, now_ns + 180 * SECOND_NS, 3))
+        assert await kept(stage) == told
+
+    async def later(stage: Stage) -> None:
+        await stage.running("a")
+        guard = stage.house.brokers["paper"].guard
+        assert {kind for kind, one in guard.breakers.items() if one.phase is Phase.OPEN} == {Kind.SUBMIT}
+        assert {cause for cause, _ in stage.house.gate.ladder("a").causes} == {Cause.PAUSED, Cause.SUBMIT_BREAKER_OPEN}
+        assert await kept(stage) == told, "what was told before is not told again"
+        await trio.sleep(140)
+        assert stage.house.gate.rung("a") is Rung.FULL
+
+    rehearse(tmp_path, session("a"), broken, later, apart_ns=60 * SECOND_NS)
 
 
 SLOW = PAPER + '[brokers.paper.market.faults]\nslow_ack = "1"\nslow_ack_ms = 20000\nreject = "0"\n'
