@@ -345,7 +345,8 @@ async def test_f13_polls_that_are_answered_429_back_off_and_a_cancel_goes_before
             nursery.start_soon(ask, "poll", QUOTES)
         await wait_all_tasks_blocked()
         nursery.start_soon(ask, "cancel", DROP)
-    assert order.index("cancel") < 5, "of thirty that were there before it, only those under way already"
+    under_way = 8  # ten a second, less the reserve for cancels; in which order these end is chance
+    assert order.index("cancel") <= under_way, "of thirty that were there before it, only those under way already"
 
 
 async def test_b18_no_more_calls_than_the_pool_holds_are_under_way(autojump_clock: MockClock) -> None:
