@@ -339,17 +339,19 @@ class Trader(Actor):
         self._tell_batch()
         if self.inbox.news or self.inbox.market:
             await trio.lowlevel.checkpoint()
-        self._wake()
+        self._rest()
 
     def attend_at_once(self) -> None:
-        """Tells the strategy of a tick in the turn of whoever brought it; what comes in the same breath waits."""
+        """Tells the strategy of a tick, and of what follows from it, in the turn of whoever brought it."""
         self._tell_batch()
-        if not self._awake:
-            self._awake = True
-            self.ref.cast(Trader.attend)
+        self._rest()
+
+    def _rest(self) -> None:
+        """The turn is over; what came and was not told by then asks for another."""
+        self._awake = False
+        self._wake()
 
     def _tell_batch(self) -> None:
-        self._awake = False
         inbox, picture, clock = self.inbox, self.picture, self.world.clock
         picture.rung = self.gate.rung(self.session)
         for _ in range(BATCH):
