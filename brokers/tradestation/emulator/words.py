@@ -1,10 +1,11 @@
 """How TradeStation writes: JSON, stamps, numbers as strings, and its error objects."""
 
 import datetime as dt
-import json
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from brokers.emulation.web import Reply
 
@@ -21,6 +22,7 @@ _ERRORS: Final = {
     504: ("GatewayTimeout", "Gateway Timeout"),
 }
 _STRANGE: Final = ("Failed", "Failed")
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class RefusedError(Exception):
@@ -50,7 +52,7 @@ def reply(value: Any, *, status: int = 200) -> Reply:
 
 def compact(value: Any) -> bytes:
     """A value as JSON without spaces."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _ENCODER.encode(value)
 
 
 def frame(value: Any) -> bytes:

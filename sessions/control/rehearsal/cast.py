@@ -50,6 +50,7 @@ kind = "paper"
 accounts = ["paper-1"]
 
 [brokers.paper.market]
+seed = {seed}
 symbols = ["{symbol}"]
 
 [sessions.thinkorswim]
@@ -71,7 +72,7 @@ BROKER_TABLE = '[brokers.{broker}]\nkind = "{broker}"\naccounts = ["main"]\n'
 
 
 def usual_source(brokers: Iterable[str], symbol: str, seed: int) -> Source:
-    """One session a broker, for who has configured none: what only has prices is traded on paper."""
+    """One session a broker, for who has configured none: what only has prices is traded on paper, at those prices."""
     text = ""
     for broker in brokers:
         form = PAPER_SESSION if broker == "thinkorswim" else BROKER_TABLE + ORDER_SESSION
