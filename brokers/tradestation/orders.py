@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
+import attrs
+
 from brokers.catalogue import Catalogue
 from brokers.errors import BrokerError, Certainty, Code, broker_error
 from brokers.gateway import Leave, News
@@ -137,7 +139,10 @@ class TradeStationOrders:
         self._lists.forget()
         if isinstance(said, NotSent):
             return said
-        return classify(BROKER, said if isinstance(said, NoAnswer) else read(said), signs)
+        if isinstance(said, NoAnswer):
+            return classify(BROKER, said, signs)
+        wait_ns = said.retry_after_ns(self._clock.wall_ns())
+        return classify(BROKER, attrs.evolve(read(said), retry_after_ns=wait_ns), signs)
 
     async def _told_apart(self, account: str, members: Sequence[Order], outcome: Accepted) -> Outcome:
         """The ids in the order of the members: the reply lists them in any order, so their records are asked for."""

@@ -59,6 +59,17 @@ FOUND = (
         seconds=5.0,
         never="NameTaken",
     ),
+    Found(
+        "a broker that answered an order with 418 and a time to wait was asked again before that time",
+        ("tradestation",),
+        (Strike(1_000, "quota", "F10", "tradestation", "=418,30/command*2"),),
+    ),
+    Found(
+        "records that a kill took with it were missed when the journal took its time to die",
+        ("tradovate",),
+        (Strike(10_255, "kill", "F28", "", "0.752"),),
+        seconds=14.0,
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """I21: whatever a broker was asked is in the journal, and what the journal says was answered had been asked."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,8 @@ from sessions.journal import Row
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})  # what goes over sockets is recorded by frames
 HOLD_UP: Final = frozenset({"F24", "F25", "F26", "F27", "F30", "F38"})
+ENDS: Final = frozenset({"F28", "F29"})  # a kill, a power cut
+DYING: Final = 10.0  # seconds that the tasks of a life that was cut off may take to end
 SOON: Final = 5.0  # seconds in which a record is on disk, if its daemon lives on
 
 _What = tuple[str, str, str]  # broker, method, path
@@ -34,9 +37,12 @@ class EverythingRecorded(Invariant):
         self._held_up = False
         self._lasting = 0  # strikes that go on
         self._lost = 0  # records that the journal says it did not take
+        self._cut = -math.inf  # when a life was cut off last
 
     def struck(self, strike: Strike) -> None:
-        """What is in memory waits while the process stands still, or the disk takes nothing."""
+        """What is in memory waits while the process stands still, or the disk takes nothing, and dies with it."""
+        if strike.row in ENDS:
+            self._cut = self.now
         if strike.row in HOLD_UP:
             self._held_up = True
             self._lasting += bool(strike.lasts_ms)
@@ -90,8 +96,9 @@ class EverythingRecorded(Invariant):
             self.broken(f"row {row.seq} holds an answer to {' '.join(what)}, which never arrived there")
 
     def life_ended(self, ended: Ended) -> None:
-        """What a life that is cut off had in memory is gone with it."""
-        self._look(self.now - SOON)
+        """What a life that is cut off had in memory is gone with it, from the moment of the cut on."""
+        end = self._cut if self.now <= self._cut + DYING else self.now
+        self._look(end - SOON)
         self._missing.clear()
         self._open.clear()
 
