@@ -15,6 +15,7 @@ from brokers.guards.events import BreakerMoved, PauseBegan
 from brokers.guards.health import HealthMoved, State
 from brokers.guards.ladder import Cause, Cleared, LadderEvent, Raised
 from brokers.guards.operation import Kind
+from brokers.guards.skew import ClockMoved, Skew
 from brokers.tokens.news import CredentialLost, CredentialRegained
 from runtime import Actor, Child, Runtime
 from sessions.trader.causes import ALERTS, cause_topic
@@ -71,6 +72,8 @@ class ConnectionWatch(Actor):
                 self._breaker_moved(news)
             case HealthMoved():
                 self._health_moved(news)
+            case ClockMoved():
+                self._clock_moved(news)
             case Raised() | Cleared():
                 self.step(news)
             case _:
@@ -127,6 +130,16 @@ class ConnectionWatch(Actor):
                 self.step(Cleared(cause, news.connection))
         if news.after is State.DOWN:
             self._alert(Cause.CONNECTION_DOWN.name, f"{news.connection} answers no more")
+
+    def _clock_moved(self, news: ClockMoved) -> None:
+        if news.skew is Skew.NONE:
+            self.step(Cleared(Cause.CLOCK_SKEW, news.host))
+            return
+        self.step(Raised(Cause.CLOCK_SKEW, news.host))
+        side = "ahead of" if news.ahead_ns > 0 else "behind"
+        text = f"this machine's clock is at least {abs(news.ahead_ns) / _SECOND_NS:.1f} s {side} that of {news.host}"
+        after = "; whatever is live there is disarmed: set the clock, then arm it" if news.skew is Skew.FAR else ""
+        self._alert(f"{Cause.CLOCK_SKEW.name} {news.skew.value}", text + after)
 
     # Time and people.
 

@@ -7,6 +7,7 @@ import attrs
 from brokers.guards.breaker import Transition
 from brokers.guards.operation import Kind
 from brokers.guards.pauses import CANCELS, COMMANDS, HOST
+from brokers.guards.skew import ClockMoved
 
 
 @attrs.frozen
@@ -54,5 +55,5 @@ class BudgetSpent:
     at_ns: int
 
 
-GuardEvent = BreakerMoved | PauseBegan | BudgetSpent
+GuardEvent = BreakerMoved | PauseBegan | BudgetSpent | ClockMoved
 Tell = Callable[[GuardEvent], None]  # is called between two steps of a guard, so it must neither raise nor wait

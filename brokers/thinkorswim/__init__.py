@@ -18,6 +18,7 @@ from brokers.guards.guard import Guard
 from brokers.guards.host import Host
 from brokers.guards.limits import Rolling
 from brokers.guards.memory import BLANK, GuardMemory
+from brokers.guards.skew import BrokerClock
 from brokers.instruments import Kind
 from brokers.listing import BrokerPlan
 from brokers.market import BarUnit
@@ -87,7 +88,8 @@ async def open_thinkorswim(
     redactor.add(RULES)
     world = runtime.world
     allowed = AllowList(settings.api, settings.streamer)
-    client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder)
+    dates = BrokerClock(name, world.clock, tell)
+    client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder, dates=dates)
     limits = (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),)
     host = Host(name, limits, clock=world.clock, tell=tell, memory=guards)
     guard = Guard(name, host, chance=world.chance)

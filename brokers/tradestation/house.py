@@ -1,6 +1,7 @@
 """What the connection of one login is built of: clients, quotas, memory, gateways, and what its streams share."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Self
 
 import attrs
@@ -8,6 +9,7 @@ import attrs
 from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
 from brokers.guards.memory import BLANK, GuardMemory
+from brokers.guards.skew import BrokerClock
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tokens.reader import TokenReader
@@ -72,23 +74,26 @@ class House:
         world = runtime.world
         login = login_of(settings)
         api, sign_in = AllowList(settings.origin), AllowList(settings.sign_in)
-        reads, commands, streaming, tokens = (
-            HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder)
-            for allowed in (api, api, api, sign_in)
+        dates = BrokerClock(BROKER, world.clock, tell)
+        reads, commands, streaming = (
+            HttpClient(world.network, api, redactor, settings=_LIMITS, recorder=recorder, dates=dates) for _ in range(3)
         )
+        tokens = HttpClient(world.network, sign_in, redactor, settings=_LIMITS, recorder=recorder)
         charts = HttpClient(
             world.network,
             api,
             redactor,
             settings=attrs.evolve(_LIMITS, connections=MOST_BAR_STREAMS),
             recorder=recorder,
+            dates=dates,
         )
         host = Host(BROKER, settings.quotas, clock=world.clock, tell=tell, memory=guards)
         tolls = Tolls(host, (quota.name for quota in settings.quotas))
         credentials = TokenReader(BROKER, runtime.name(login.store_key, TokenStore))
         rest = Rest(settings.origin, reads, commands, credentials, tolls, world.clock)
         symbols = tradestation_symbols(catalogue.table)
-        names, memory = Names(symbols), OrderMemory(world.clock.wall_ns())
+        names, began = Names(symbols), partial(dates.latest_ns, world.clock.monotonic_ns())
+        memory = OrderMemory(world.clock.wall_ns(), began_ns=began)
         hub = Hub(memory, tell)
         lists = OrderLists(rest, names, memory, hub, world.clock)
         lines = Lines(settings.origin, streaming, credentials, tolls, host, world.clock, world.chance)

@@ -6,7 +6,7 @@ told as it stands, and the books, which may know some of its fills, work out the
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -61,8 +61,14 @@ class _Watch:
 class OrderMemory:
     """The orders of all accounts of a login."""
 
-    def __init__(self, started_ns: int, *, keep: int = KEEP_FINISHED) -> None:
-        self._settled_ns = self._old_until_ns = started_ns + MARGIN_NS
+    def __init__(
+        self, started_ns: int, *, began_ns: Callable[[], int | None] = lambda: None, keep: int = KEEP_FINISHED
+    ) -> None:
+        """`began_ns` says when `started_ns` was at the latest by the broker's clock, once anybody knows."""
+        self._started_ns = started_ns
+        self._began_ns = began_ns
+        self._settled_ns = started_ns + MARGIN_NS
+        self._forgotten_ns = 0  # when the latest order was made that was forgotten since
         self._keep = keep
         self._watches: dict[str, _Watch] = {}
         self._ids: dict[str, str] = {}  # our key -> the broker's id
@@ -142,7 +148,7 @@ class OrderMemory:
     def _watch(self, seen: Seen) -> _Watch:
         watch = self._watches.get(seen.order_id)
         if watch is None:
-            watch = self._watches[seen.order_id] = _Watch(whole=seen.opened_ns > self._old_until_ns)
+            watch = self._watches[seen.order_id] = _Watch(whole=seen.opened_ns > self._old_until_ns())
         return watch
 
     def _executions(self, watch: _Watch, seen: Seen, now_ns: int) -> Iterator[Event]:
@@ -165,6 +171,11 @@ class OrderMemory:
         key = self.key_of(fill.broker_order_id or "")
         return fill if key == fill.order_key else attrs.evolve(fill, order_key=key)
 
+    def _old_until_ns(self) -> int:
+        """An order made later, by the broker's stamp, was watched from its beginning."""
+        began_ns = self._began_ns()
+        return max((self._started_ns if began_ns is None else began_ns) + MARGIN_NS, self._forgotten_ns)
+
     def _finish(self, seen: Seen) -> None:
         """Forgets the orders that were finished longest ago; should one show up again, it counts as old."""
         self._finished.append(seen.order_id)
@@ -172,7 +183,7 @@ class OrderMemory:
             watch = self._watches.pop(self._finished.popleft(), None)
             if watch is None or watch.seen is None:
                 continue
-            self._old_until_ns = max(self._old_until_ns, watch.seen.opened_ns)
+            self._forgotten_ns = max(self._forgotten_ns, watch.seen.opened_ns)
             if watch.key is not None:
                 self._ids.pop(watch.key, None)
 

@@ -8,6 +8,7 @@ import attrs
 from brokers.catalogue import Catalogue
 from brokers.guards.host import Host
 from brokers.guards.memory import BLANK, GuardMemory
+from brokers.guards.skew import BrokerClock
 from brokers.symbols import SymbolMap
 from brokers.tokens.credentials import CredentialShelf
 from brokers.tokens.logins import login_plan
@@ -76,8 +77,10 @@ class House:
     ) -> Self:
         """Puts them together; nothing is sent yet."""
         world, allowed = runtime.world, AllowList(settings.origin)
+        dates = BrokerClock(BROKER, world.clock, tell)
         reads, commands, tokens = (
-            HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder) for _ in range(3)
+            HttpClient(world.network, allowed, redactor, settings=_LIMITS, recorder=recorder, dates=dates)
+            for _ in range(3)
         )
         host = Host(BROKER, settings.limits, clock=world.clock, tell=tell, memory=guards)
         gate, credentials = (

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import attrs
 import httpcore
@@ -24,6 +24,18 @@ from runtime.wire.tls import shared_tls, verifying
 from runtime.world import Network
 
 _DEFAULTS: Final = HttpSettings()
+
+
+class Dates(Protocol):
+    """Hears the Date of each answer that was made for its request; neither waits nor raises."""
+
+    def sending(self) -> int:
+        """A request leaves; the number comes back with its answer."""
+        ...
+
+    def answered(self, sent_ns: int, date: str) -> None:
+        """The head of an answer is here."""
+        ...
 
 
 @attrs.frozen
@@ -52,8 +64,10 @@ class HttpClient:
         settings: HttpSettings = _DEFAULTS,
         tls: ssl.SSLContext | None = None,
         recorder: Recorder | None = None,
+        dates: Dates | None = None,
     ) -> None:
         self._allowed = allowed
+        self._dates = dates
         self._redactor = redactor
         self._settings = settings
         self._recorder = recorder
@@ -150,8 +164,11 @@ class HttpClient:
             extensions={"origin": origin, "target": target.encode("ascii"), "delivery": attempt.delivery},
         )
         attempt.delivery.reach(Phase.QUEUE)
+        sent_ns = 0 if self._dates is None else self._dates.sending()
         response = await self._client.send(message, stream=True)
         attempt.delivery.reach(Phase.BODY)
+        if self._dates is not None and "date" in response.headers and "age" not in response.headers:
+            self._dates.answered(sent_ns, response.headers["date"])
         return response
 
     def _headers(self, request: HttpRequest) -> list[tuple[str, str]]:

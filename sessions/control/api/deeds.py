@@ -35,10 +35,9 @@ from sessions.control.api.records import (
 )
 from sessions.control.daemon.configuration import Configuration, by_hand, keep_by_hand, written
 from sessions.control.daemon.connections import CONNECTIONS, Connections
-from sessions.control.daemon.house import House
+from sessions.control.daemon.house import HEALTH, House
 from sessions.control.daemon.plans import loaded
 from sessions.control.daemon.reload import Reloaded, reload
-from sessions.control.daemon.tree import HEALTH
 from sessions.health import Health
 from sessions.journal import Journal
 from sessions.risk.desk import RiskDesk, RiskStatus

@@ -42,8 +42,7 @@ from sessions.control.api.records import (
 from sessions.control.daemon.connections import CONNECTIONS, Connections
 from sessions.control.daemon.curve import CURVE, AccountCurve, Curve
 from sessions.control.daemon.hardening import is_dumpable
-from sessions.control.daemon.house import House
-from sessions.control.daemon.tree import HEALTH
+from sessions.control.daemon.house import HEALTH, House
 from sessions.control.daemon.works import Progress
 from sessions.health import Checkup, Health
 from sessions.journal import Journal

@@ -54,7 +54,7 @@ class Arming:
 
 @attrs.frozen
 class Disarming:
-    """One person's word that it is over."""
+    """The word that it is over, a person's or, with its reason, the daemon's own."""
 
     broker: str
     by: str
@@ -87,6 +87,13 @@ class Arms:
         """Disarms a broker at once, and then durably; raises JournalError."""
         self.held.pop(broker, None)
         await self.stream.keep(_DISARMED, broker, Disarming(broker, by))
+
+    def withdraw(self, broker: str, why: str) -> bool:
+        """Disarms a broker at once for a reason that no person gave; False where it is not armed."""
+        if self.held.pop(broker, None) is None:
+            return False
+        self.stream.note(_DISARMED, broker, Disarming(broker, why))
+        return True
 
     def permits(self, broker: str, settings: BrokerSettings) -> bool:
         """Whether a broker may be used now: paper always, live while it is armed."""

@@ -32,7 +32,7 @@ from sessions.sessions import Sessions
 from sessions.version import VERSION
 
 TREE: Final = "pitboss"
-JOURNAL, VAULT, RISK, SESSIONS = "journal", "vault", "risk", "sessions"  # names in the registry
+JOURNAL, VAULT, RISK, SESSIONS, HEALTH = "journal", "vault", "risk", "sessions", "health"  # names in the registry
 POOL: Final = "pool"
 PORTFOLIO_FILE: Final = "portfolio.json"
 HEAD_FILE: Final = "journal.head"

@@ -13,6 +13,7 @@ from brokers.catalogue import Catalogue
 from brokers.guards.events import PauseBegan
 from brokers.guards.memory import Kept
 from brokers.guards.pauses import HOST
+from brokers.guards.skew import ClockMoved, Skew
 from brokers.guards.timeline import SECOND_NS, Timeline
 from brokers.listing import BrokerPlan, broker_plan
 from brokers.paper import PaperAccount, PaperFaults, PaperSettings
@@ -23,8 +24,9 @@ from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor,
 from runtime.wire.capture import Recorder
 from sessions.connection_watch import connection_watch, tell_watch, watch_name
 from sessions.control.daemon.guard_memory import guard_stream, note, remembered
-from sessions.control.daemon.house import House
+from sessions.control.daemon.house import HEALTH, House
 from sessions.control.daemon.memory import JournalStream
+from sessions.health import Health
 from sessions.journal import Journal, JournalCapture
 from sessions.order_journal import JournalOrderLog
 
@@ -68,7 +70,7 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
     for event in stand:
         if isinstance(event, PauseBegan) and event.category == HOST:
             raise LeftAlone(name, event)
-    tell = _tells(tell_watch(house.runtime, plan.name), stream)
+    tell = _tells(house, name, tell_watch(house.runtime, plan.name), stream)
     offered = {**_offers(house, name, plan), "recorder": await _recorder(house, name), "guards": guards, "tell": tell}
     taken = inspect.signature(plan.open).parameters
     grounds = Grounds(house.runtime, under)
@@ -88,12 +90,17 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
     return broker
 
 
-def _tells(watch: Callable[[object], None], stream: JournalStream) -> Callable[[object], None]:
-    """What takes the news of a connection: the journal what the next daemon must know, the watch everything."""
+def _tells(house: House, name: str, watch: Callable[[object], None], stream: JournalStream) -> Callable[[object], None]:
+    """What takes the news of a connection: the journal what the next daemon must know, the watch everything.
+
+    With a clock that is far off nothing is traded live before a person has looked (S60).
+    """
 
     def tell(news: object) -> None:
         if isinstance(news, Kept):
             note(stream, news)
+        elif isinstance(news, ClockMoved) and news.skew is Skew.FAR and house.arms.withdraw(name, "the clock is off"):
+            house.runtime.name(HEALTH, Health).cast(Health.look)
         watch(news)
 
     return tell

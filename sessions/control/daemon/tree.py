@@ -10,7 +10,18 @@ from config.settings.sessions import NONE, SAME
 from runtime import Actor, Child, DynamicSupervisor, Strategy, Supervisor
 from sessions.control.daemon.connections import CONNECTIONS, Connections, brokers_tried
 from sessions.control.daemon.curve import CURVE, Curve
-from sessions.control.daemon.house import HEAD_FILE, JOURNAL, POOL, RISK, SESSIONS, VAULT, VAULT_FILE, House, pool_name
+from sessions.control.daemon.house import (
+    HEAD_FILE,
+    HEALTH,
+    JOURNAL,
+    POOL,
+    RISK,
+    SESSIONS,
+    VAULT,
+    VAULT_FILE,
+    House,
+    pool_name,
+)
 from sessions.control.daemon.months import Months
 from sessions.control.daemon.plans import session_plan
 from sessions.health import Health, Seat, Watched
@@ -18,7 +29,6 @@ from sessions.journal import Journal, JournalSettings
 from sessions.risk.desk import RiskDesk
 from sessions.sessions import JournalDesired, Sessions
 
-HEALTH: Final = "health"
 KEEPER: Final = "keeper"
 JOURNAL_SECONDS: Final = 120.0  # to verify the end of a long journal
 

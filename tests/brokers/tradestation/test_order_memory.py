@@ -63,6 +63,16 @@ def test_the_increment_of_a_running_average_has_its_own_price() -> None:
     assert (second.fill.id, second.fill.quantity, second.fill.price) == ("1/3", 2, Decimal("6891.00"))
 
 
+@pytest.mark.parametrize("off_ns", [-MARGIN_NS * 60, MARGIN_NS * 60])
+def test_F21_whether_an_order_is_older_than_our_watch_is_told_by_the_brokers_clock_and_not_by_ours(off_ns: int) -> None:
+    there = 10**18  # the broker's clock when we began
+    memory = OrderMemory(there + off_ns, began_ns=lambda: there)
+    old, new = there + MARGIN_NS, there + MARGIN_NS + 1
+    assert not events(memory.take(sight(1, opened_ns=old), new), Filled), "some of it may be known"
+    young = sight(1, opened_ns=new, order=attrs.evolve(LIMIT, key="2"))
+    assert events(memory.take(young, new), Filled), "all of it was watched"
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.decimals(-1, 5, places=2)), min_size=1, max_size=5))
 def test_the_fees_of_the_fills_come_to_the_commission_of_the_order(steps: list[tuple[int, Decimal]]) -> None:
     memory, filled, fees, told = OrderMemory(0), 0, Decimal(0), Decimal(0)

@@ -10,7 +10,7 @@ import trio
 
 from runtime.simulation import SimulatedClock, SimulatedNetwork
 from runtime.wire.capture import Exchange, Recorder
-from runtime.wire.http import HttpClient
+from runtime.wire.http import Dates, HttpClient
 from runtime.wire.http_messages import HttpSettings
 from runtime.wire.origins import AllowList
 from runtime.wire.redaction import Redactor
@@ -143,6 +143,7 @@ async def http_box(
     settings: HttpSettings | None = None,
     network: SimulatedNetwork | None = None,
     redactor: Redactor | None = None,
+    dates: Dates | None = None,
 ) -> AsyncIterator[Box]:
     """Opens a box; the client closes and the peer stops at its end."""
     network = network or SimulatedNetwork()
@@ -153,7 +154,7 @@ async def http_box(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, peer.serve, await network.listen(HOST, 443))
         async with HttpClient(
-            network, AllowList(URL), redactor, settings=settings or HttpSettings(), recorder=recorder
+            network, AllowList(URL), redactor, settings=settings or HttpSettings(), recorder=recorder, dates=dates
         ) as client:
             yield Box(network, peer, client, records, redactor)
         nursery.cancel_scope.cancel()

@@ -209,3 +209,30 @@ def test_a_request_prints_neither_query_nor_header_values_nor_body() -> None:
 def test_limits_are_positive(field: str) -> None:
     with pytest.raises(ValueError, match=field):
         HttpSettings(**{field: 0})  # type: ignore[arg-type]  # the name is a parameter of the test
+
+
+class Heard:
+    """Who listens to the Date of answers."""
+
+    def __init__(self) -> None:
+        self.dates: list[tuple[int, str]] = []
+        self.sent = 0
+
+    def sending(self) -> int:
+        self.sent += 1
+        return self.sent
+
+    def answered(self, sent_ns: int, date: str) -> None:
+        self.dates.append((sent_ns, date))
+
+
+async def test_F21_the_date_of_an_answer_is_heard_unless_it_comes_from_a_store(autojump_clock: Any) -> None:
+    heard, heads = Heard(), [b"date: noon", b"date: one\r\nage: 7", b"x-no: date", b"Date: two"]
+
+    async def script(stream: trio.abc.Stream, _: Arrival) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n" + heads[heard.sent - 1] + b"\r\ncontent-length: 0\r\n\r\n")
+
+    async with http_box(script, dates=heard) as box:
+        for _ in heads:
+            await box.client.send(READ)
+    assert heard.dates == [(1, "noon"), (4, "two")]

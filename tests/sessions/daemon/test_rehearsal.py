@@ -18,6 +18,7 @@ from brokers.guards.health import Readiness
 from brokers.guards.ladder import Cause, Rung
 from brokers.guards.lag import LagStatistics
 from brokers.guards.operation import Kind, Pause
+from brokers.guards.skew import ClockMoved, Skew
 from brokers.guards.timeline import SECOND_NS
 from brokers.listing import BrokerPlan, broker_plan
 from brokers.paper import CAPABILITY, PaperAccount, PaperSettings, open_paper
@@ -34,9 +35,8 @@ from sessions.control.daemon.connections import CONNECTIONS
 from sessions.control.daemon.daemon import Daemon, run_daemon
 from sessions.control.daemon.drain import drain
 from sessions.control.daemon.guard_memory import guard_stream
-from sessions.control.daemon.house import House
+from sessions.control.daemon.house import HEALTH, House
 from sessions.control.daemon.memory import JournalStream
-from sessions.control.daemon.tree import HEALTH
 from sessions.health import Health, Signs, findings
 from sessions.journal.index import read_index
 from sessions.journal.writer import JournalStatistics, State
@@ -334,6 +334,41 @@ def test_S42_with_one_key_a_live_broker_is_not_even_asked_and_its_sessions_wait(
         assert abs(looked.signs.time_ns - until_ns) < 10_000_000, "and its sessions hear of it at once"
 
     rehearse(tmp_path, text, play)
+
+
+def test_S60_a_clock_that_is_half_a_minute_off_disarms_what_is_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @attrs.frozen
+    class HouseSettings:
+        accounts: tuple[str, ...]
+
+    async def open_house(runtime: Any, said: HouseSettings, *, catalogue: Catalogue, tell: Any) -> Any:
+        tells.append(tell)
+        settings = PaperSettings(accounts=tuple(map(PaperAccount, said.accounts)), symbols=("ES",))
+        return await open_paper(runtime, settings, catalogue=catalogue, name="house")
+
+    tells: list[Callable[[object], None]] = []
+    plan = BrokerPlan("house", CAPABILITY, open_house, HouseSettings)
+    monkeypatch.setattr(opening, "broker_plan", lambda kind: plan if kind == "house" else broker_plan(kind))
+
+    async def play(stage: Stage) -> None:
+        assert (await stage.post("arm", by="me", broker="house"))[0] == 200
+        with trio.fail_after(60):
+            while not tells:  # noqa: ASYNC110 - it tells no event
+                await trio.sleep(0.1)
+        for skew, live in ((Skew.NOTICED, True), (Skew.FAR, False), (Skew.NONE, False)):
+            tells[0](ClockMoved("house", skew, 40 * SECOND_NS))
+            await trio.sleep(1)
+            assert (await stage.get("status"))["live"] is live
+        alerts = [line for line in await stage.get("logs?count=200") if "CLOCK_SKEW" in line]
+        assert ["disarmed" in line for line in alerts] == [False, True]
+
+    async def later(stage: Stage) -> None:
+        assert not (await stage.get("status"))["live"], "a person has to look first"
+
+    text = PAPER + '[brokers.house]\nkind = "house"\naccounts = ["h-1"]\nenvironment = "live"\n'
+    rehearse(tmp_path, text, play, later)
 
 
 def test_a_connection_that_gives_up_is_opened_anew_and_its_sessions_run_again(tmp_path: Path) -> None:

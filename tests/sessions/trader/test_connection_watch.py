@@ -10,6 +10,7 @@ from brokers.guards.events import BreakerMoved, BudgetSpent, PauseBegan
 from brokers.guards.health import HealthMoved, State
 from brokers.guards.ladder import Cause, Cleared, Raised, Rung
 from brokers.guards.operation import Kind
+from brokers.guards.skew import ClockMoved, Skew
 from runtime import Supervisor
 from sessions.connection_watch import ConnectionWatch, connection_watch, tell_watch, watch_name
 from sessions.trader.causes import cause_topic
@@ -120,6 +121,17 @@ def test_B19_B22_a_missed_check_takes_no_new_risk_and_a_dead_connection_only_can
         assert causes(stage) == {Cause.CONNECTION_DOWN}
         assert await rung_after(stage, health(State.DOWN, State.UP), 10) is Rung.FULL
         assert not causes(stage)
+
+    played(play)
+
+
+def test_S60_B22_a_clock_that_is_off_takes_no_new_risk_until_it_is_right_again() -> None:
+    async def play(stage: Stage) -> None:
+        await watched(stage)
+        assert await rung_after(stage, ClockMoved("acme", Skew.NOTICED, -3 * SECOND_NS)) is Rung.NO_NEW_RISK
+        assert causes(stage) == {Cause.CLOCK_SKEW}
+        assert any("clock is at least 3.0 s behind that of acme" in alert.text for alert in stage.alerts)
+        assert await rung_after(stage, ClockMoved("acme", Skew.NONE, 0), 10) is Rung.FULL
 
     played(play)
 
