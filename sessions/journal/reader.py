@@ -21,6 +21,7 @@ _QUERY: Final = (
 )
 _ALL: Final = _QUERY.format("")
 _BY_STREAM: Final = _QUERY.format(" AND e.stream = :value")
+_NTH_NEWEST: Final = "SELECT seq FROM entries WHERE stream = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 _BY_KEY: Final = _QUERY.format(" AND e.key = :value")
 
 
@@ -50,6 +51,12 @@ class Reader:
     def by_stream(self, stream: str, after: int = 0) -> Iterator[Row]:
         """The rows of one stream, in order."""
         return self._stream(_BY_STREAM, after, _END, stream)
+
+    def newest(self, stream: str, count: int) -> Iterator[Row]:
+        """The last rows of one stream, at least one, oldest first."""
+        asked = (stream, max(count - 1, 0))
+        row = self.guarded(lambda: self.db.conn.execute(_NTH_NEWEST, asked).fetchone())
+        return self.by_stream(stream, 0 if row is None else row[0] - 1)
 
     def by_key(self, key: str, after: int = 0) -> Iterator[Row]:
         """The rows with one key, in order."""

@@ -237,7 +237,7 @@ async def _equity(name: str, account: str, broker: Broker) -> EquityRow:
 
 
 async def curve(house: House, _: Query) -> tuple[AccountCurve, ...]:
-    """What all accounts were worth, minute by minute since the daemon started."""
+    """What all accounts were worth, minute by minute, at most a day back."""
     return await house.runtime.name(CURVE, Curve).call(Curve.curves)
 
 

@@ -64,12 +64,12 @@ def fills(daemon: Daemon, count: int, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @live_view
-@click.option("--history", is_flag=True, help="The equity of each minute since the daemon started.")
+@click.option("--history", is_flag=True, help="The equity of each minute, at most a day back.")
 @asks
 def equity(daemon: Daemon, live: bool, history: bool, as_json: bool) -> None:
     """Shows the money of all accounts as their brokers tell it now.
 
-    On a terminal each account's equity since the daemon started, at most a day, is a chart; with --live it grows.
+    On a terminal each account's equity, a day back, is a chart; with --live it grows.
 
     Example: pitboss equity --live
     """

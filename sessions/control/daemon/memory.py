@@ -16,11 +16,11 @@ class JournalStream:
     world: World
     stream: str
 
-    async def load(self) -> list[Row]:
-        """All that was kept, oldest first."""
+    async def load(self, newest: int | None = None) -> list[Row]:
+        """All that was kept, or so much of it, oldest first."""
         writer = await self.journal.call(Journal.handle)
         database = await writer.perform(lambda store: store.database)
-        return await self.world.threads.run(lambda: self._rows(database))
+        return await self.world.threads.run(lambda: self._rows(database, newest))
 
     async def keep(self, kind: str, key: str, record: object) -> int:
         """Returns the entry's number when it is durable."""
@@ -34,6 +34,6 @@ class JournalStream:
         clock = self.world.clock
         return Entry(kind, self.stream, key, codec.encode(record), clock.wall_ns(), clock.monotonic_ns())
 
-    def _rows(self, database: str) -> list[Row]:
+    def _rows(self, database: str, newest: int | None) -> list[Row]:
         with Reader(database) as reader:
-            return list(reader.by_stream(self.stream))
+            return list(reader.by_stream(self.stream) if newest is None else reader.newest(self.stream, newest))

@@ -656,7 +656,7 @@ def test_each_night_a_broker_is_asked_what_it_trades_and_another_brokers_table_s
     rehearse(tmp_path, text + session("a"), night, epoch_ns=EARLY_NS)
 
 
-def test_what_the_accounts_were_worth_is_known_for_each_minute(tmp_path: Path) -> None:
+def test_what_the_accounts_were_worth_is_known_for_each_minute_over_a_restart(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         await stage.running("a")
         await trio.sleep(301)
@@ -667,7 +667,14 @@ def test_what_the_accounts_were_worth_is_known_for_each_minute(tmp_path: Path) -
         assert all(abs(later - earlier - 60 * 10**9) < 10**9 for earlier, later in itertools.pairwise(times))
         assert {point["equity"] for point in curves["paper-2"]} == {"100000"}
 
-    rehearse(tmp_path, ONE_MARKET + session("a"), play)
+    async def another_day(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(61)
+        curves = {row["account"]: row["points"] for row in await stage.get("curve")}
+        assert [len(curves[account]) for account in ("paper-1", "paper-2")] == [8, 8]
+        assert curves["paper-1"] == sorted(curves["paper-1"], key=lambda point: int(point["time_ns"]))
+
+    rehearse(tmp_path, ONE_MARKET + session("a"), play, another_day, apart_ns=3600 * 10**9)
 
 
 def test_while_one_broker_does_not_answer_people_are_told_and_sessions_elsewhere_run(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
+import attrs
 import pytest
 import trio
 import trio.lowlevel
@@ -394,6 +395,18 @@ async def test_rows_are_read_beside_the_writer_by_stream_by_key_and_from_any_num
             assert list(reader.by_key("nobody's")) == []
             sizes = [len(batch) async for batch in replay(store.world.threads, reader.since())]
         assert sizes == [1_000, 1_000, 501]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 11, 100])
+def test_the_newest_rows_of_a_stream_are_read_without_the_others(count: int) -> None:
+    with SimulatedDisk() as disk:
+        store = memory_store(disk)
+        store.open()
+        store.append([attrs.evolve(entry(number), stream="odd" if number % 2 else "even") for number in range(20)])
+        with Reader(store.database) as reader:
+            assert numbered(row.entry for row in reader.newest("odd", count)) == list(range(1, 20, 2))[-max(count, 1) :]
+            assert list(reader.newest("nobody's", count)) == []
+        store.abandon()
 
 
 def journal_child(folder: Path, news: list[JournalNews]) -> Child[Journal]:
