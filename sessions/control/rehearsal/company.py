@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Final
 from sessions.control.rehearsal.programme import Programme
 from sessions.control.rehearsal.run import Outcome, rehearse
 
-_RUNS_A_PROCESS: Final = 50  # then a new one takes its place, and gives back what it holds
+RUNS_A_PROCESS: Final = 50  # then it gives back what it holds, and a new one takes its place
 
 
 def play_seed(programme: Programme, seed: int) -> Outcome:
@@ -28,10 +28,15 @@ def played(programme: Programme, seeds: Iterable[int], jobs: int) -> Iterator[Ou
     if jobs == 1:
         yield from map(play, seeds)
         return
+    seeds, most = list(seeds), jobs * RUNS_A_PROCESS
+    for first in range(0, len(seeds), most):
+        yield from _side_by_side(play, seeds[first : first + most], jobs)
+
+
+def _side_by_side(play: Callable[[int], Outcome], seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
+    """A pool of its own: one whose processes are to be replaced (max_tasks_per_child) may wait for ever instead."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_leave_interrupts, max_tasks_per_child=_RUNS_A_PROCESS
-    ) as pool:
+    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context, initializer=_leave_interrupts) as pool:
         with _no_interrupts():
             outcomes = [pool.submit(play, seed) for seed in seeds]
         try:
