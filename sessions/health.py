@@ -15,7 +15,7 @@ from brokers.broker import Broker
 from brokers.guards.alerts import Alert, AlertDesk
 from brokers.guards.health import Readiness
 from brokers.guards.ladder import Cause
-from brokers.guards.lag import LagStatistics, LoopWatch
+from brokers.guards.lag import LagStatistics, LoopWatch, SlowStep
 from brokers.guards.timeline import Timeline
 from brokers.market_data import MarketDataSource
 from config.settings import HealthSettings
@@ -140,7 +140,7 @@ class Health(Actor):
     async def on_start(self) -> None:
         """Begins to look."""
         settings, timeline = self.watched.settings(), Timeline(self.world.clock)
-        self.loop = LoopWatch(timeline, lambda _: None)
+        self.loop = LoopWatch(timeline, self._slow)
         self.alerts = AlertDesk(self._send, timeline, window_ns=settings.alert_repeat_s * _SECOND_NS)
         self.spawn(self.loop.run)
         self.spawn(self.alerts.run)
@@ -221,6 +221,10 @@ class Health(Actor):
             self.watched.kept()
         except OSError as error:
             self.alerts.alert("health: keep", "", f"the portfolio's book was not kept: {error}")
+
+    def _slow(self, step: SlowStep) -> None:
+        text = f"{step.name} kept the event loop to itself for {step.took_ns // _MS} ms"
+        self.alerts.alert("health: slow step", step.name, text)
 
     def _send(self, alert: Alert) -> None:
         self.runtime.topics.publish(ALERTS, alert)

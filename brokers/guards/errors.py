@@ -8,7 +8,6 @@ GuardRefused
 ├── QueueFull      (RateLimited)       too many calls wait already
 └── CostTooLarge   (RateLimited)       the call can never fit under the limit
 
-StaleData          (RiskRefused)       market data is too old to base an order on
 UnknownName                            an operation names a limit or pool that was never declared
 """
 
@@ -16,8 +15,7 @@ from typing import Self
 
 import attrs
 
-from brokers.errors import BrokerError, Code, ConnectionFailed, RateLimited, RiskRefused
-from brokers.guards.timeline import SECOND_NS
+from brokers.errors import BrokerError, Code, ConnectionFailed, RateLimited
 
 
 @attrs.frozen
@@ -108,23 +106,6 @@ class CostTooLarge(GuardRefused, RateLimited):
         """The refusal."""
         text = f"{operation} was not sent: it costs {cost} on limit {limit}, which never allows more than {most}"
         return cls(broker, Code.RATE_LIMITED, text, operation=operation, limit=limit, cost=cost, most=most)
-
-
-@attrs.frozen
-class StaleData(RiskRefused):
-    """Market data is missing, too old, or too far ahead of our clock; `age_ns` is None when there is none."""
-
-    symbol: str = attrs.field(kw_only=True)
-    age_ns: int | None = attrs.field(kw_only=True)
-    limit_ns: int = attrs.field(kw_only=True)
-
-    @classmethod
-    def of(cls, broker: str, symbol: str, age_ns: int | None, limit_ns: int) -> Self:
-        """The refusal."""
-        found = "there is none" if age_ns is None else f"it is {age_ns / SECOND_NS:.3f} s old"
-        limit = f"{limit_ns / SECOND_NS:.3f} s"
-        text = f"market data of {symbol} must be at most {limit} old, {found}; no order was made from it"
-        return cls(broker, Code.RISK_LIMIT_EXCEEDED, text, symbol=symbol, age_ns=age_ns, limit_ns=limit_ns)
 
 
 class UnknownName(LookupError):
