@@ -35,6 +35,8 @@ def _of_parts(status: Status) -> Iterator[str]:
     for broker in status.brokers:
         if not broker.open:
             yield f"broker {broker.broker}: not connected: {broker.why_not or 'not yet'}"
+        for trouble in broker.troubles:
+            yield f"broker {broker.broker}: {trouble}"
     for session in status.sessions:
         yield from _of_session(session)
 

@@ -245,6 +245,7 @@ class BrokerRow:
     armed: bool
     attempts: int
     why_not: str
+    troubles: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -12,7 +12,10 @@ import attrs
 import trio
 
 from brokers.broker import Broker
+from brokers.guards.breaker import Phase
+from brokers.guards.guard import Guard
 from brokers.guards.ladder import Cause, Cleared
+from brokers.guards.timeline import SECOND_NS
 from config.settings import BrokerSettings
 from runtime import Actor, Backoff, Child, DynamicSupervisor, Ref, Restart, Runtime, message
 from runtime.calls import Reply
@@ -33,7 +36,7 @@ _PAUSES: Final = Backoff(first=1, most=60)
 
 @attrs.frozen
 class ConnectionStatus:
-    """How one configured broker stands; `why_not` is empty while it is open."""
+    """How one configured broker stands; `why_not` is empty while it is open, `troubles` say what is kept back."""
 
     broker: str
     kind: str
@@ -44,6 +47,7 @@ class ConnectionStatus:
     armed: bool
     attempts: int
     why_not: str
+    troubles: tuple[str, ...] = ()
 
 
 @attrs.define(eq=False)
@@ -231,15 +235,29 @@ class Connections(Actor):
                 self.house.gate.tell(session, Cleared(cause), self.world.clock.wall_ns())
 
     def _status(self, name: str, line: _Line) -> ConnectionStatus:
-        settings = line.settings
+        settings, broker = line.settings, self.house.brokers.get(name)
         return ConnectionStatus(
             broker=name,
             kind=settings.kind,
             login=settings.login,
             environment=settings.environment,
             accounts=settings.accounts,
-            open=name in self.house.brokers,
+            open=broker is not None,
             armed=settings.environment == LIVE and self.house.arms.permits(name, settings),
             attempts=line.attempts,
             why_not=line.why_not,
+            troubles=() if broker is None else _troubles(broker.guard),
         )
+
+
+def _troubles(guard: Guard) -> tuple[str, ...]:
+    """What the guard of a connection keeps back now, in words."""
+    statistics, now_ns = guard.statistics(), guard.host.timeline.now_ns()
+    pauses = statistics.limiter.pauses
+    return (
+        *(
+            f"{one.category or 'everything'} waits {(one.until_ns - now_ns) / SECOND_NS:.0f} s: {one.reason}"
+            for one in pauses
+        ),
+        *(f"{kind.value} keeps failing" for kind, phase in statistics.breakers.items() if phase is not Phase.CLOSED),
+    )

@@ -77,7 +77,13 @@ def _section(title: str, lines: list[Line]) -> list[Line]:
 def _broker(row: Record) -> tuple[Span, ...]:
     word, tone = _connection(row)
     environment = Span(f"{row['environment']}, armed", "alarm") if row["armed"] else Span(row["environment"])
-    return (Span(row["broker"]), Span(row["login"]), environment, Span(word, tone), Span(row["why_not"]))
+    return (
+        Span(row["broker"]),
+        Span(row["login"]),
+        environment,
+        Span(word, tone),
+        Span(row["why_not"] or ", ".join(row["troubles"])),
+    )
 
 
 def _connection(row: Record) -> tuple[str, Tone]:

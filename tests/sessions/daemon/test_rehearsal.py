@@ -435,6 +435,10 @@ def test_B10_a_breaker_is_open_for_the_next_daemon_too_and_each_move_is_journall
         assert {kind for kind, one in guard.breakers.items() if one.phase is Phase.OPEN} == {Kind.SUBMIT}
         assert {cause for cause, _ in stage.house.gate.ladder("a").causes} == {Cause.PAUSED, Cause.SUBMIT_BREAKER_OPEN}
         assert await kept(stage) == told, "what was told before is not told again"
+        ((waits, submit),) = (row["troubles"] for row in await stage.get("brokers"))
+        assert "commands waits" in waits
+        assert submit == "submit keeps failing"
+        assert f"broker paper: {submit}" in (await stage.get("status"))["reasons"]
         await trio.sleep(140)
         assert stage.house.gate.rung("a") is Rung.FULL
 
