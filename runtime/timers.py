@@ -86,10 +86,6 @@ class Timers:
         """How many timers are still to fire, the shared ones of call deadlines left out."""
         return sum(timer.action is not None for timer in self._heap) - len(self._buckets)
 
-    def waiting_calls(self) -> int:
-        """How many calls wait for an answer under the default deadline."""
-        return sum(map(len, self._buckets.values()))
-
     async def run(self) -> None:
         """Serves timers until cancelled."""
         while True:
