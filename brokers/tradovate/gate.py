@@ -17,12 +17,14 @@ from brokers.errors import BrokerError, Code, broker_error
 from brokers.guards.bulkhead import Pool
 from brokers.guards.host import Host
 from brokers.guards.operation import Charge, Kind, Operation, Pause, Priority
+from brokers.guards.pauses import HOST, Held
 from brokers.guards.timeline import SECOND_NS
 from brokers.news_hub import Quarantined
 from brokers.tokens.drive import Sender
 from brokers.tradovate.settings import BROKER
 from brokers.tradovate.wire import BadPayload, Payload, decode
-from runtime.wire.http_messages import HttpRequest, HttpResponse
+from runtime.wire.delivery import Phase, Sent
+from runtime.wire.http_messages import Fault, HttpFailure, HttpRequest, HttpResponse, without_query
 
 HOUR_NS: Final = 3_600 * SECOND_NS
 MOST_AT_ONCE: Final = 8
@@ -106,6 +108,10 @@ class Gate:
             asked = answer.retry_after_ns(self._host.timeline.now_ns())
             self._pause(otherwise if asked is None else asked, f"the broker blocks requests ({answer.status})")
 
+    def held(self) -> Held | None:
+        """What keeps every request to the host back now."""
+        return self._host.limiter.pauses.over(HOST, self._host.timeline.now_ns())
+
     def _pause(self, for_ns: int, why: str) -> None:
         self._host.pause(Pause(for_ns, why), self._host.timeline.now_ns())
 
@@ -118,7 +124,11 @@ class SignIn:
     gate: Gate
 
     async def send(self, request: HttpRequest, /) -> HttpResponse:
-        """The complete answer; raises HttpFailure."""
+        """The complete answer; raises HttpFailure, also without sending while the whole host is left alone."""
+        held = self.gate.held()
+        if held is not None:
+            name = f"{request.method} {without_query(request.url)}"
+            raise HttpFailure(Fault.UNREACHABLE, Phase.CHECK, Sent.NOTHING, name, f"nothing may be sent: {held.reason}")
         answer = await self.sender.send(request)
         self.gate.heed(answer)
         return answer
