@@ -1,5 +1,6 @@
 """Runs one emulator for `pitboss emulate` until it is interrupted."""
 
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -34,9 +35,13 @@ def run_emulator(broker: str, port: int, seed: int, faults: Sequence[str], laten
 
 
 async def _serve(serve: Callable[..., Awaitable[None]], as_json: bool) -> None:
-    async with trio.open_nursery() as nursery:
-        emulator: Emulator = await nursery.start(serve)
-        _tell(emulator, as_json=as_json)
+    # Heard before it says that it is ready, and by a process too whose parent had it ignore them.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as ends:
+        async with trio.open_nursery() as nursery:
+            emulator: Emulator = await nursery.start(serve)
+            _tell(emulator, as_json=as_json)
+            await anext(ends)
+            nursery.cancel_scope.cancel(reason="interrupted")
 
 
 def _tell(emulator: Emulator, *, as_json: bool) -> None:
@@ -52,14 +57,11 @@ def _tell(emulator: Emulator, *, as_json: bool) -> None:
 
 
 def _ended(group: BaseExceptionGroup[BaseException]) -> int:
-    """The exit code after an end that was not asked for; an interrupt is fine."""
+    """The exit code after an end that was not asked for."""
     refused, rest = group.split((FaultError, SymbolError))
-    interrupted, rest = (None, None) if rest is None else rest.split(KeyboardInterrupt)
     if refused is not None:
         return _refuse(str(_first(refused)))
-    if rest is None:
-        return 0 if interrupted is not None else FAILED
-    taken, rest = rest.split(OSError)
+    taken, rest = (None, None) if rest is None else rest.split(OSError)
     if rest is not None:
         raise rest
     sys.stderr.write(f"{_first(taken)}; nothing was served; choose another --port\n" if taken is not None else "")

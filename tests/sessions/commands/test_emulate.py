@@ -33,7 +33,10 @@ def emulated(*words: str) -> Iterator[dict[str, Any]]:
             yield json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            try:
+                assert process.wait(20) == 0
+            finally:
+                process.kill()
 
 
 @pytest.mark.parametrize("broker", sorted(EMULATORS))
@@ -45,6 +48,19 @@ def test_the_ready_line_tells_addresses_on_this_machine_credentials_and_accounts
         assert ready["ws"] is None or ready["ws"].startswith("ws://127.0.0.1:")
         assert ready["credentials"]
         assert ready["accounts"] or broker == "thinkorswim"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_that_has_its_children_ignore_interrupts_can_end_it_all_the_same(number: signal.Signals) -> None:
+    command = ["env", "--ignore-signal=INT", *COMMAND, "emulate", "tradovate", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603 - our own
+        assert process.stdout is not None
+        try:
+            assert json.loads(process.stdout.readline())["broker"] == "tradovate"
+            process.send_signal(number)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
