@@ -170,9 +170,13 @@ class Client:
         }
 
     async def market(self, symbol: str = "AAPL") -> tuple[Decimal, Decimal]:
-        """Bid and ask."""
-        quote = (await self.get(f"/marketdata/v1/quotes?symbols={symbol}&fields=quote"))[symbol]["quote"]
-        return Decimal(quote["bidPrice"]), Decimal(quote["askPrice"])
+        """Bid and ask, once the market has shown both."""
+        while True:
+            told = (await self.get(f"/marketdata/v1/quotes?symbols={symbol}&fields=quote")).get(symbol, {})
+            quote = told.get("quote", {})
+            if {"bidPrice", "askPrice"} <= quote.keys():
+                return Decimal(quote["bidPrice"]), Decimal(quote["askPrice"])
+            await trio.sleep(0.25)
 
     # The streamer.
 
