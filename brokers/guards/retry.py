@@ -1,16 +1,9 @@
-"""What may be tried again, how often in all, and what a broker's Retry-After says."""
-
-import email.utils
-import re
-from datetime import UTC
+"""What may be tried again, and how often in all."""
 
 from brokers.guards.lessons import Fate
 from brokers.guards.operation import Kind
 from brokers.guards.tally import Tally
-from brokers.guards.timeline import NEVER_NS, SECOND_NS
-
-_SECONDS = re.compile(r"([0-9]{1,})(?:\.([0-9]{1,9})[0-9]*)?", re.ASCII)
-_DIGITS = 10  # more seconds than this are beyond any calendar
+from brokers.guards.timeline import SECOND_NS
 
 
 def may_repeat(kind: Kind, fate: Fate) -> bool:
@@ -18,25 +11,6 @@ def may_repeat(kind: Kind, fate: Fate) -> bool:
     if fate is Fate.UNKNOWN:
         return kind.repeatable
     return fate is Fate.NOT_SENT
-
-
-def retry_after_ns(header: str, wall_ns: int) -> int | None:
-    """The wait a Retry-After header asks for, in seconds or as an HTTP date; None when it says nothing clear."""
-    text = header.strip()
-    if match := _SECONDS.fullmatch(text):
-        return _from_seconds(match[1].lstrip("0") or "0", match[2] or "0")
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-        seconds = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return max(0, seconds * SECOND_NS - wall_ns)
-
-
-def _from_seconds(whole: str, fraction: str) -> int:
-    if len(whole) > _DIGITS:
-        return NEVER_NS
-    return int(whole) * SECOND_NS + int(fraction.ljust(9, "0"))
 
 
 class RetryBudget:

@@ -7,13 +7,12 @@ clock that never steps, so a wall clock that is set is known with the next answe
 
 import enum
 from collections.abc import Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import attrs
 
 from brokers.guards.timeline import SECOND_NS
+from runtime.wire.http_messages import second_of
 from runtime.world import Clock
 
 NOTICED_NS: Final = 2 * SECOND_NS
@@ -124,11 +123,10 @@ class BrokerClock:
     def answered(self, sent_ns: int, date: str) -> None:
         """The head of the answer is here; a Date that nobody can read says nothing."""
         if date != self._read[0]:
-            try:
-                moment = parsedate_to_datetime(date)
-                self._read = date, int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
-            except (ValueError, OverflowError):
+            second = second_of(date)
+            if second is None:
                 return
+            self._read = date, second
         now_ns = self._clock.monotonic_ns()
         self.learned = self.learned.after(Bounds.of(self._read[1], sent_ns, now_ns), now_ns)
         self._judge(now_ns)

@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, cast
 
@@ -86,15 +87,27 @@ class HttpResponse:
         return next((value for key, value in self.headers if key == name.lower()), None)
 
     def retry_after_ns(self, wall_ns: int) -> int | None:
-        """Nanoseconds to wait as Retry-After asks, given the time of day; None when it does not say."""
+        """Nanoseconds to wait as Retry-After asks, given the time of day; None when it does not say.
+
+        A date is held against the answer's own Date where it has one, for our clock may not be the server's.
+        """
         text = (self.header("retry-after") or "").strip()
         if text.isascii() and text.isdigit():
             return int(text) * _NS if len(text) <= _MOST_DIGITS else None
-        try:
-            moment = parsedate_to_datetime(text)
-            return max(0, int(moment.timestamp()) * _NS - wall_ns)
-        except (ValueError, TypeError, OverflowError):
+        until_s = second_of(text)
+        if until_s is None:
             return None
+        made_s = second_of(self.header("date") or "")
+        return max(0, until_s * _NS - (wall_ns if made_s is None else made_s * _NS))
+
+
+def second_of(date: str) -> int | None:
+    """The second that an HTTP date names; None when it names none."""
+    try:
+        moment = parsedate_to_datetime(date)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class Fault(enum.Enum):

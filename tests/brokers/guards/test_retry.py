@@ -1,4 +1,3 @@
-import email.utils
 from itertools import pairwise
 
 import pytest
@@ -14,7 +13,7 @@ from brokers.guards.events import BudgetSpent, PauseBegan
 from brokers.guards.host import LONGEST_PAUSE_NS
 from brokers.guards.lessons import Fate, lesson_of, lesson_of_error
 from brokers.guards.operation import Kind, Operation
-from brokers.guards.retry import RetryBudget, may_repeat, retry_after_ns
+from brokers.guards.retry import RetryBudget, may_repeat
 from brokers.guards.timeline import SECOND_NS
 from brokers.outcome import NotSent, Rejected, Unknown
 from tests.brokers.guards.rig import (
@@ -156,37 +155,6 @@ def test_b04_repeats_within_a_minute_never_exceed_their_share(steps: list[tuple[
             recent = sum(now - moment <= 60 * SECOND_NS for moment in calls)
             certain = sum(now - moment <= 59 * SECOND_NS for moment in repeats)
             assert certain <= max(3, recent // 10)
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("0", 0),
-        ("7", 7 * SECOND_NS),
-        (" 120 ", 120 * SECOND_NS),
-        ("1.5", 3 * SECOND_NS // 2),
-        ("Mon, 05 Jan 2026 15:00:30 GMT", 30 * SECOND_NS),
-        ("Monday, 05-Jan-26 15:00:30 GMT", 30 * SECOND_NS),
-        ("Mon, 05 Jan 2026 14:00:00 GMT", 0),
-        ("", None),
-        ("-1", None),
-        ("soon", None),
-        ("1e3", None),
-        ("\u0667", None),
-    ],
-)
-def test_b05_retry_after_is_read_as_seconds_or_as_a_date(header: str, expected: int | None) -> None:
-    assert retry_after_ns(header, 1_767_625_200 * SECOND_NS) == expected
-
-
-@given(
-    st.one_of(
-        st.text(), st.from_regex(r"[0-9]{1,6000}", fullmatch=True), st.datetimes().map(email.utils.format_datetime)
-    )
-)
-def test_b05_no_header_however_odd_breaks_the_reading(header: str) -> None:
-    wait = retry_after_ns(header, 1_767_625_200 * SECOND_NS)
-    assert wait is None or wait >= 0
 
 
 @pytest.mark.parametrize("seconds", [0.2, 3, 25])

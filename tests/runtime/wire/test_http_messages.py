@@ -1,5 +1,7 @@
 """B05: Retry-After in both its forms, and nothing else."""
 
+from email.utils import formatdate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,15 @@ def test_b05_f36_anything_else_says_nothing_and_hurts_nobody(text: str) -> None:
     assert said is None or said >= 0
     if not text.strip().isascii() or text in ("", "-1", "1.5", "soon", "9" * 5000):
         assert said is None
+
+
+@given(st.integers(-4_000, 4_000), st.integers(0, 100_000))
+def test_b05_F21_a_date_is_measured_against_the_answers_own_date_whatever_our_clock_says(
+    off_s: int, for_s: int
+) -> None:
+    made_s = NOON // NS
+    headers = (("date", formatdate(made_s, usegmt=True)), ("retry-after", formatdate(made_s + for_s, usegmt=True)))
+    assert HttpResponse(429, headers).retry_after_ns(NOON + off_s * NS) == for_s * NS
 
 
 def test_b05_without_the_header_nothing_is_said() -> None:
