@@ -208,7 +208,8 @@ class AccountDesk:
                 self.by_broker_id[broker_order_id] = key
         kind = type(event)
         if kind is Filled:
-            self._book(event.fill, entry.session, now_ns)  # type: ignore[union-attr]  # the kind was asked for
+            fill = event.fill  # type: ignore[union-attr]  # the kind was asked for
+            self._book(fill, fill.session or entry.session, now_ns)  # a stranger's order may move a session's position
         elif kind is Corrected or kind is Busted:
             self._correct(entry, before, event)  # type: ignore[arg-type]  # the kind was asked for
         if life.uncertain:

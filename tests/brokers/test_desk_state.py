@@ -376,3 +376,15 @@ def test_the_collector_is_put_off_and_afterwards_as_it_was(*, was_on: bool) -> N
         assert gc.isenabled() is was_on
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_b11_a_stranger_s_fill_moves_the_position_of_the_session_that_it_is_booked_for() -> None:
+    told: list[tuple[str | None, object]] = []
+    books = desk(tell=lambda session, news: told.append((session, news)))
+    stranger = OrderLife(order("x"), broker_order_ids=("7",), standing=OrderState.WORKING)
+    books.record(found.Adopted("x", stranger, None, WALL))
+    bought = fill("f1", 1, session="s1")
+    books.record(OrderEvent("x", events.Filled(bought)))
+    symbol = bought.symbol
+    assert (books.quantity(symbol, "s1"), books.quantity(symbol, None)) == (bought.signed_quantity, Decimal(0))
+    assert [session for session, news in told if isinstance(news, Fill)] == ["s1"]
