@@ -20,7 +20,7 @@ _AVERAGE: Final = decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN)
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Execution:
     """What is kept of a fill that counts."""
 
@@ -33,7 +33,7 @@ Restatement = Mapping[str, Execution | None]
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Executions:
     """The quantity facts of one order; sums are exact."""
 

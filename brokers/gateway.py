@@ -20,7 +20,7 @@ from runtime.quick import quick
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderNews:
     """Something happened to an order, known by our key, by the broker's id, or by both."""
 
@@ -32,7 +32,7 @@ class OrderNews:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class AccountNews:
     """One consistent view of an account's money and positions, complete before it was told."""
 
@@ -43,7 +43,7 @@ class AccountNews:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CashNews:
     """Cash moved without a trade: funding, a dividend, interest, a fee, a deposit or a withdrawal."""
 
@@ -52,7 +52,7 @@ class CashNews:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LinkNews:
     """The stream that carries news went down or came up; after an up, what was missed must be asked for."""
 
@@ -62,7 +62,7 @@ class LinkNews:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class DoubtNews:
     """Something told of orders was put aside because it cannot be; what is true must be asked for."""
 

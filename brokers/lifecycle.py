@@ -99,7 +99,7 @@ class BadEvent(LifecycleError):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderLife:
     """One order as far as it is known; `facts` are what the last event brought to light, and nothing older."""
 

@@ -13,7 +13,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Quote:
     """Best bid and offer; a missing side is None."""
 
@@ -26,7 +26,7 @@ class Quote:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Trade:
     """One print; `aggressor` is None where the feed does not tell."""
 
@@ -38,7 +38,7 @@ class Trade:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Level:
     """One price of a book with the size displayed there."""
 
@@ -47,7 +47,7 @@ class Level:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Depth:
     """A book snapshot, best price first on each side."""
 
@@ -92,7 +92,7 @@ class Interval:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Bar:
     """One candle; `time_ns` is its close, and a bar without data does not exist."""
 

@@ -66,7 +66,7 @@ _FINAL = frozenset(
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Order:
     """One neutral order; `key` is our own id, made and journalled before anything is sent."""
 
@@ -111,7 +111,7 @@ class OrderGroup:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Change:
     """New terms for a live order; None keeps the term, and `quantity` counts what is filled already."""
 
@@ -137,7 +137,7 @@ class Liquidity(enum.Enum):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Fill:
     """One execution; `(broker, account, id)` is its identity for ever."""
 
@@ -182,7 +182,7 @@ class Fill:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderReport:
     """What is known of one order: its state word and, apart from it, its quantity facts."""
 
@@ -199,7 +199,7 @@ class OrderReport:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Position:
     """A net position; average and mark are None when flat or not known."""
 
@@ -215,7 +215,7 @@ class Position:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Balance:
     """Cash of one currency in an account."""
 
@@ -226,7 +226,7 @@ class Balance:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Margin:
     """What open positions tie up."""
 
@@ -235,7 +235,7 @@ class Margin:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class AccountSummary:
     """An account's money in its own currency."""
 

@@ -17,19 +17,19 @@ from runtime.quick import quick
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Sent:
     """The first byte of the order may have left."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CancelRequested:
     """We ask for a cancel; before the order lives, the wish is remembered and shows once it does."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReplaceRequested:
     """We ask for new terms."""
 
@@ -37,7 +37,7 @@ class ReplaceRequested:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LostTouch:
     """We no longer know: a request timed out, a connection broke, an answer made no sense."""
 
@@ -45,7 +45,7 @@ class LostTouch:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Reconciled:
     """What reconciliation proved; it answers all pending requests and is the only way out of UNKNOWN."""
 
@@ -59,7 +59,7 @@ class Reconciled:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Said:
     """A word of the broker; one about a replaced id is ignored, one without an id is about the id in force."""
 
@@ -67,13 +67,13 @@ class Said:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Acknowledged(Said):
     """The broker has the order; whether it works is not said."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Held(Said):
     """The broker keeps the order back for now."""
 
@@ -81,7 +81,7 @@ class Held(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Working(Said):
     """The order is live."""
 
@@ -89,7 +89,7 @@ class Working(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Suspended(Said):
     """The order cannot execute now and may come back."""
 
@@ -97,7 +97,7 @@ class Suspended(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Expired(Said):
     """The order ended by time."""
 
@@ -105,7 +105,7 @@ class Expired(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CancelConfirmed(Said):
     """The order ended on request, ours or somebody else's; an HTTP 2xx to a cancel is not this."""
 
@@ -113,7 +113,7 @@ class CancelConfirmed(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Rejected(Said):
     """The order never lived, even where it seemed to."""
 
@@ -123,7 +123,7 @@ class Rejected(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CancelRefused(Said):
     """The cancel was refused; the order is where it was before."""
 
@@ -132,7 +132,7 @@ class CancelRefused(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReplaceRefused(Said):
     """The new terms were refused; the order is where it was before."""
 
@@ -141,7 +141,7 @@ class ReplaceRefused(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReplaceConfirmed(Said):
     """New terms are in force, those asked for unless given; a new `broker_order_id` ends the one before."""
 
@@ -149,7 +149,7 @@ class ReplaceConfirmed(Said):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Filled:
     """An execution."""
 
@@ -157,7 +157,7 @@ class Filled:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Corrected:
     """An execution was restated as `fill`, under its own id or a new one."""
 
@@ -166,7 +166,7 @@ class Corrected:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Busted:
     """An execution was declared void."""
 
@@ -174,7 +174,7 @@ class Busted:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Snapshot(Said):
     """The broker's view of the order; `filled` is cumulative over all its broker ids."""
 
@@ -210,7 +210,7 @@ Event = (
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LateFill:
     """A fill was booked after the order was final."""
 
@@ -218,7 +218,7 @@ class LateFill:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Duplicate:
     """The execution was known, or void, and nothing was booked."""
 
@@ -226,7 +226,7 @@ class Duplicate:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Overfill:
     """More is filled than was ordered."""
 
@@ -234,7 +234,7 @@ class Overfill:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Owed:
     """The broker counts this much more than the executions we have seen."""
 
@@ -242,7 +242,7 @@ class Owed:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Behind:
     """A cumulative quantity below the one known was ignored."""
 
@@ -250,7 +250,7 @@ class Behind:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Stale:
     """A word that lies behind the state, or an answer to no request, was ignored."""
 
@@ -258,7 +258,7 @@ class Stale:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LateLife:
     """The broker speaks of an order that was held for rejected: look at once, it may be alive."""
 
@@ -266,7 +266,7 @@ class LateLife:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Withheld:
     """A word came while UNKNOWN; reconciliation has to prove it."""
 
@@ -274,7 +274,7 @@ class Withheld:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OtherId:
     """A word about a broker id not in force was ignored: a `replaced` one, or perhaps a second order's."""
 
@@ -283,7 +283,7 @@ class OtherId:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Restated:
     """A correction or bust changed what is filled; `reopened` tells that FILLED became CANCELED."""
 

@@ -18,7 +18,7 @@ from runtime.quick import quick
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Intended:
     """An order or a group is to be sent; nothing has left the process."""
 
@@ -32,7 +32,7 @@ class Intended:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Attempted:
     """From now on the first byte of a request to place these orders may have left."""
 
@@ -41,7 +41,7 @@ class Attempted:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Abandoned:
     """The attempt had no effect, and no other follows: the orders are taken out of the books."""
 
@@ -50,7 +50,7 @@ class Abandoned:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CashMoved:
     """Cash moved without a trade."""
 
@@ -58,7 +58,7 @@ class CashMoved:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Snapshot:
     """What all facts before come to: whoever opens the books begins here."""
 
@@ -69,7 +69,7 @@ Happening = Intended | Attempted | Abandoned | CashMoved | Snapshot | reconcilia
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderFact:
     """One thing that became known, and when."""
 

@@ -35,7 +35,7 @@ def _must_be(certainty: Certainty) -> Callable[[object, object, BrokerError], No
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Accepted:
     """The broker has the order, or took the change or cancel; `legs` are the ids of a group's children."""
 

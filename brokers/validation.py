@@ -62,7 +62,7 @@ def _on_step(value: Decimal, step: Decimal, rounding: Rounding) -> Decimal:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Circumstances:
     """What an order is checked against at one moment; position and reference price are of its symbol."""
 

@@ -39,7 +39,7 @@ class GuardStatistics:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class _Returned(Generic[T]):
     """An attempt that ended with a result."""
 

@@ -21,7 +21,7 @@ class FlowKind(enum.Enum):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CashFlow:
     """Cash that moved without a trade; `amount` is positive into the account, negative out of it."""
 
@@ -37,7 +37,7 @@ class CashFlow:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Settlement:
     """A daily settlement: what is unrealised at the price moves into cash; average and realised stay."""
 
@@ -50,7 +50,7 @@ class Settlement:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Correction:
     """The broker took a fill back (bust) or replaced it; the original stays on record, a reverse entry cancels it."""
 
@@ -71,7 +71,7 @@ class Correction:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Mark:
     """What an instrument stands at: a quote, or the broker's mark as `price`; what is None is not known."""
 
@@ -83,7 +83,7 @@ class Mark:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Rate:
     """One unit of `currency` is worth `value` of the account's currency since `time_ns`."""
 

@@ -31,7 +31,7 @@ class Code(enum.Enum):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Refusal:
     """A no with its code for programs and its sentence for people."""
 
@@ -80,7 +80,7 @@ class FillCause(enum.Enum):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Event:
     """The head of every event; `known_ns` is when its owner learns of what happened at `time_ns`."""
 
@@ -94,7 +94,7 @@ class Event:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Accepted(Event):
     """The venue has the order; `held` says what keeps it out of the market, if anything."""
 
@@ -104,7 +104,7 @@ class Accepted(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Rejected(Event):
     """The venue does not take the order, or, rarely, gives it back when its turn comes."""
 
@@ -113,7 +113,7 @@ class Rejected(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class AlreadyKnown(Event):
     """The key was used before; this is the order it stands for, and nothing new was done."""
 
@@ -121,13 +121,13 @@ class AlreadyKnown(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Released(Event):
     """An order that was held for its hours is in the market now."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Triggered(Event):
     """A stop was reached: the order is a market or a limit order from here on."""
 
@@ -136,7 +136,7 @@ class Triggered(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Traded(Event):
     """One execution with the order's quantity facts after it."""
 
@@ -148,19 +148,19 @@ class Traded(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class PartiallyFilled(Traded):
     """An execution that leaves the order alive."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Filled(Traded):
     """The execution that completes the order."""
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Canceled(Event):
     """The order is over, with whatever it had filled."""
 
@@ -169,7 +169,7 @@ class Canceled(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Expired(Event):
     """The order's time is up, with whatever it had filled."""
 
@@ -178,7 +178,7 @@ class Expired(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Replaced(Event):
     """The order stands by its new terms, at the end of its queue unless its place was kept."""
 
@@ -187,7 +187,7 @@ class Replaced(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReplaceRefused(Event):
     """The order, if there is one, stands by its old terms."""
 
@@ -195,7 +195,7 @@ class ReplaceRefused(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class CancelRefused(Event):
     """There was nothing to cancel, or no longer."""
 
@@ -203,7 +203,7 @@ class CancelRefused(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LegActivated(Event):
     """A leg of a group comes into the market with `live` of its `quantity`."""
 
@@ -213,7 +213,7 @@ class LegActivated(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class LegResized(Event):
     """A leg of a group is now good for `quantity`, of which `live` is in force."""
 
@@ -223,7 +223,7 @@ class LegResized(Event):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Settled(Event):
     """The contract ended: the account's position was closed by the venue at this price."""
 

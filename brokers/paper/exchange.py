@@ -42,7 +42,7 @@ CENT_MILLIONTH = Decimal("1e-8")  # the places that a payment is rounded to
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Cascade:
     """All that one step did to one account; `known_ns` is when its owner learns of it."""
 

@@ -24,7 +24,7 @@ HOUR_NS: Final = 3600 * SECOND_NS
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Now:
     """One moment on both clocks."""
 
@@ -57,7 +57,7 @@ class Policy:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Claim:
     """One order in our books; without a session it is EXTERNAL."""
 
@@ -85,7 +85,7 @@ class Claim:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Watched:
     """An order proved absent that is still looked out for."""
 
@@ -100,7 +100,7 @@ HoldingKey = tuple[str, str | None]
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Holding:
     """What we hold in one position; the shares of the sessions sum to it."""
 
@@ -119,7 +119,7 @@ FLAT: Final = Holding(Decimal(0), None)
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Misses:
     """How often in a row an order was not found where it had to be, by source."""
 
@@ -130,7 +130,7 @@ class Misses:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Strike:
     """How often in a row a position differed by the same quantity."""
 
@@ -140,7 +140,7 @@ class Strike:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Notes:
     """What is remembered from one cycle to the next and may be lost: a restart only counts from nought again."""
 
@@ -154,7 +154,7 @@ class Notes:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Books:
     """All that we believe of one account."""
 

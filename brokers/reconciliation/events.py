@@ -25,7 +25,7 @@ def made_up_id(kind: str, *content: object) -> str:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderEvent:
     """Something to fold into an order's life with `brokers.lifecycle.advance`."""
 

@@ -39,7 +39,7 @@ Request = Order | OrderGroup | Amend | Cancel
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Facts:
     """What is known of a request's symbol at this moment; what is not known is None, and then nothing new is risked.
 
@@ -55,7 +55,7 @@ class Facts:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Case:
     """A request and its worst consequences.
 

@@ -14,7 +14,7 @@ _ZERO = Decimal(0)
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Standing:
     """A session's whole profit at the day's start and now; None for what no sound valuation has told."""
 

@@ -18,7 +18,7 @@ def _sound_or_none(value: Decimal | None) -> Decimal | None:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Placed:
     """An order is about to be sent; from now on it may fill.
 
@@ -38,7 +38,7 @@ class Placed:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ChangeAsked:
     """New terms are about to be sent: until that is settled the order may fill on either terms."""
 
@@ -50,7 +50,7 @@ class ChangeAsked:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ChangeSettled:
     """The order stands at this quantity now, what is filled included."""
 
@@ -60,7 +60,7 @@ class ChangeSettled:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Filled:
     """A fill that was booked, once; `key` is None for one without an order of ours."""
 
@@ -72,7 +72,7 @@ class Filled:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Closed:
     """The order fills no more, for good: filled, cancelled, rejected, expired, or never sent."""
 
@@ -81,7 +81,7 @@ class Closed:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Positioned:
     """What the session holds of a symbol by proof: a reconciliation, a bust, a roll."""
 
@@ -91,7 +91,7 @@ class Positioned:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Marked:
     """What one unit of a symbol is worth now, in money."""
 

@@ -43,7 +43,7 @@ class Origin(enum.Enum):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Allowed:
     """The request may go; its events are to be journalled with it and recorded before anything else is judged."""
 

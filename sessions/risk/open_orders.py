@@ -25,7 +25,7 @@ class Holding(NamedTuple):
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OpenOrder:
     """One order that may fill: its largest possible quantity, and how much of that is filled."""
 

@@ -30,7 +30,7 @@ Act = Submit | Modify | Cancel | CancelAll | Flatten
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Answer:
     """What a strategy wants done, in order; `state_json` is None when the state stays as it is."""
 

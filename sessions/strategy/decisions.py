@@ -18,7 +18,7 @@ from runtime.quick import quick
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Submit:
     """Send an order, or a group of orders as one; keys are tags."""
 

@@ -24,7 +24,7 @@ class ParametersChanged:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class OrderUpdate:
     """One of the strategy's orders has another state, price or size; `tag` is the strategy's own name for it."""
 
@@ -33,7 +33,7 @@ class OrderUpdate:
 
 
 @quick
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Filled:
     """One of the strategy's orders traded; `tag` is None for a fill that the session adopted."""
 
