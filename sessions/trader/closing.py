@@ -38,6 +38,7 @@ class Closing:
     holds: Callable[[], bool]
     clock: Clock
     spawn: Callable[..., object]
+    _mark: Mark | None = None
     _busy: bool = False
     _tried_ns: int | None = None
     _pause_s: float = FIRST_SECONDS
@@ -45,9 +46,9 @@ class Closing:
     def look(self) -> None:
         """Does what the switch demands now, if anything is left to do and due."""
         mark = self.gate.mark
-        if mark is None:
-            self._tried_ns, self._pause_s = None, FIRST_SECONDS
-        elif not self._busy and self._is_due() and self._left(mark):
+        if mark != self._mark:  # whoever wants something else now does not wait for what was tried before
+            self._mark, self._tried_ns, self._pause_s = mark, None, FIRST_SECONDS
+        if mark is not None and not self._busy and self._is_due() and self._left(mark):
             self._begin(mark)
 
     def _is_due(self) -> bool:

@@ -475,6 +475,32 @@ def test_a_close_that_the_broker_refuses_is_tried_again_until_everything_is_clos
     assert played(play) == [True, True, True]
 
 
+def test_who_wants_everything_closed_after_a_halt_does_not_wait_for_cancels_that_hang() -> None:
+    def decide(event: Event, view: View[Any]) -> Any:
+        if not isinstance(event, Quote) or view.orders or view.held(ES):
+            return None
+        return [buy(ES, 2, tag="at once"), buy(ES, 1, tag="rests", limit=Decimal(6700))]
+
+    async def play(stage: Stage) -> list[Decimal]:
+        await stage.begin(stage.script(decide))
+        stage.shows()
+        await trio.sleep(1)
+
+        class Hanging(PaperOrders):
+            async def cancel(self, *_: Any, **__: Any) -> Outcome:
+                await trio.sleep_forever()
+                raise AssertionError
+
+        stage.broker.orders.__class__ = Hanging  # it answers for the venue
+        stage.switch.pull(Mode.HALT, "me")
+        await trio.sleep(2)
+        stage.switch.pull(Mode.HALT, "me", flatten=True)
+        await trio.sleep(15)
+        return [stage.held()]
+
+    assert played(play) == [Decimal(0)]
+
+
 def test_a_strategy_that_answers_every_denial_with_what_is_denied_again_ends_its_own_session_alone() -> None:
     def decide(event: Event, view: View[Any]) -> Any:
         return buy(ES, 100_000, tag="again") if isinstance(event, Quote | Denied) else None
