@@ -72,11 +72,6 @@ def broker_plan(name: str) -> BrokerPlan:
     return plan
 
 
-def configured(names: Iterable[str]) -> tuple[BrokerPlan, ...]:
-    """The plans of the brokers a configuration lists, in its order; raises as broker_plan."""
-    return tuple(broker_plan(name) for name in dict.fromkeys(names))
-
-
 def _installed() -> Mapping[str, str]:
     """What other packages add; to know it, each package that is installed is looked at."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - a daemon with shipped brokers starts without it

@@ -233,10 +233,6 @@ class RollSchedule:
         passed = [roll for roll in self.rolls if roll.day <= day]
         return passed[-1].new if passed else self.first
 
-    def next_roll(self, day: dt.date) -> Roll | None:
-        """The first roll after a day; None beyond the schedule's end."""
-        return next((roll for roll in self.rolls if roll.day > day), None)
-
 
 class NoSpliceError(ValueError):
     """Two contracts without a bar in common before their roll, so that the gap between them is not known."""

@@ -13,7 +13,7 @@ import attrs
 
 from config.instruments import MONTH_CODES, InstrumentRecord, InstrumentTable, KindName
 
-_CONTRACT = re.compile(rf"([A-Z0-9]+)([{MONTH_CODES}])([0-9]{{1,2}})")
+_CONTRACT = re.compile(rf"([A-Z0-9]+)([{MONTH_CODES}])([0-9]{{2}})")
 
 
 class SymbolError(ValueError):
@@ -55,25 +55,17 @@ class Contract:
     def parse(cls, symbol: str) -> "Contract":
         """Reads a canonical name; raises SymbolError for anything else."""
         found = _CONTRACT.fullmatch(symbol)
-        if found is None or len(found[3]) != 2:
+        if found is None:
             raise SymbolError(symbol, "a contract such as ESZ26")
         return cls(found[1], 2000 + int(found[3]), MONTH_CODES.index(found[2]) + 1)
 
 
-def parse_contract(text: str, reference: dt.date) -> Contract:
-    """Reads a contract with one or two digits of a year, as seen on the reference date; raises SymbolError.
-
-    One digit means a year from the one before the reference to eight after it: a broker lists years ahead and
-    still names what has just expired.
-    """
-    found = _CONTRACT.fullmatch(text.upper())
-    if found is None:
-        raise SymbolError(text, "a contract such as ESZ6 or ESZ26")
-    return Contract(found[1], full_year(found[3], reference), MONTH_CODES.index(found[2]) + 1)
-
-
 def full_year(digits: str, reference: dt.date) -> int:
-    """The year that one, two or four digits mean on a date."""
+    """The year that one, two or four digits mean on a date.
+
+    One digit means a year from the one before the date to eight after it: a broker lists years ahead and still names
+    what has just expired.
+    """
     if len(digits) == 1:
         first = reference.year - 1
         return first + (int(digits) - first) % 10
