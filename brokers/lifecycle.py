@@ -125,13 +125,6 @@ class OrderLife:
         return self.standing if self.change is None else OrderState.PENDING_REPLACE
 
     @property
-    def returns_to(self) -> OrderState:
-        """The state after a refusal of the request that is pending now."""
-        if self.state is OrderState.PENDING_CANCEL and self.change is not None:
-            return OrderState.PENDING_REPLACE
-        return OrderState.UNKNOWN if self.uncertain else self.standing
-
-    @property
     def filled(self) -> Decimal:
         """The quantity filled, as far as executions or reports tell."""
         return self.executions.filled

@@ -27,11 +27,6 @@ class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     in_order: bool = True  # False: it belongs before everything the book can still reorder
 
     @property
-    def quantity_before(self) -> Decimal:
-        """The account's net quantity before."""
-        return quantity_of(self.before, self.measure)
-
-    @property
     def quantity(self) -> Decimal:
         """The account's net quantity after."""
         return quantity_of(self.after, self.measure)

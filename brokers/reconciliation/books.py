@@ -183,10 +183,6 @@ class Books:
             return claim.sent_wall_ns
         return min(claim.sent_wall_ns, now.wall_ns - (now.ns - claim.sent_ns))
 
-    def of_session(self, session: str) -> tuple[Claim, ...]:
-        """The open orders that a session may cancel; external ones are nobody's."""
-        return tuple(claim for claim in self.claims.values() if claim.session == session and not claim.life.state.final)
-
     def pruned(self, now: Now) -> "Books":
         """Without what no longer matters: finished orders, watches and synthetic fills that are old enough."""
         policy = self.policy
