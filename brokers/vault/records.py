@@ -77,10 +77,6 @@ class Credential:
     fields: Mapping[str, Secret] = attrs.field(converter=_copied, validator=_secrets)
     version: int = NONE_YET
 
-    def followed_by(self, fields: Mapping[str, Secret]) -> "Credential":
-        """The credential that is to replace this one, with these fields in place of its own where they meet."""
-        return attrs.evolve(self, fields={**self.fields, **fields})
-
 
 def to_plain(fields: Mapping[str, Secret]) -> bytes:
     """The secrets in the clear, for sealing only."""

@@ -9,7 +9,7 @@ import attrs
 
 from brokers.market import MarketEvent
 from brokers.vault import SYSTEM_ENTROPY, by_file_lock
-from brokers.vault.private import Alone
+from brokers.vault.private import Alone, Guard, refuse_exposed
 from brokers.vault.sealing import Entropy
 from runtime.wire.redaction import Redactor
 from sessions.control.daemon.log_file import DaemonLog, LogFile
@@ -33,6 +33,7 @@ def free_bytes(folder: Path) -> int:
 class Machine:
     """One machine; a rehearsal has one in memory.
 
+    guard   refuses a file of secrets that others may use
     alone   keeps other processes of the same user from changing the vault meanwhile
     market  what embedded brokers trade on from a time on, instead of a synthetic market of their own
     """
@@ -40,6 +41,7 @@ class Machine:
     open_log: OpenLog = LogFile
     free: Callable[[Path], int] = free_bytes
     entropy: Entropy = SYSTEM_ENTROPY
+    guard: Guard = refuse_exposed
     alone: Alone = by_file_lock
     market: Callable[[int], Sequence[MarketEvent]] | None = None
 

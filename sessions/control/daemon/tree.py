@@ -84,7 +84,8 @@ def _journal(house: House) -> Journal:
 
 
 def _vault(house: House) -> Vault:
-    return Vault(house.place.state / VAULT_FILE, house.keys, house.machine.entropy, alone=house.machine.alone)
+    machine = house.machine
+    return Vault(house.place.state / VAULT_FILE, house.keys, machine.entropy, machine.guard, machine.alone)
 
 
 def _keeper(house: House) -> Sessions:

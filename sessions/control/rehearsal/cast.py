@@ -18,7 +18,7 @@ from brokers.tokens.credentials import Credential, LoginId
 from brokers.tokens.logins import LOGINS, login_plan
 from brokers.tokens.token_set import Kept, TokenSet, with_kept
 from brokers.vault import Keyholder, Vault
-from brokers.vault.private import no_other
+from brokers.vault.private import anybody, no_other
 from brokers.vault.shelf import VaultShelf
 from brokers.vault.unlock import KeyFileSource
 from config.settings import BrokerSettings, SessionSettings, Settings, Source
@@ -159,7 +159,7 @@ class Cast:
     async def credit(self, world: World, state: Path) -> None:
         """Puts what the emulators accept into the vault of a daemon that has not begun yet."""
         async with open_runtime(world) as runtime:
-            vault = Vault(state / VAULT_FILE, keyholder(), world.chance.randbytes, alone=no_other)
+            vault = Vault(state / VAULT_FILE, keyholder(), world.chance.randbytes, anybody, no_other)
             ref: Ref[Vault] = await runtime.start(Child("vault", lambda: vault))
             shelf = VaultShelf(ref)
             for name, emulator in self.emulators.items():

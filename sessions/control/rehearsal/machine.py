@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from brokers.market import MarketEvent
-from brokers.vault.private import no_other
+from brokers.vault.private import anybody, no_other
 from runtime.simulation import PowerCut, SimulatedWorld
 from runtime.wire.redaction import Redactor
 from runtime.world import World
@@ -186,6 +186,7 @@ class Ground:
             open_log=self._open_log,
             free=self._free,
             entropy=entropy.randbytes,
+            guard=anybody,
             alone=no_other,
             market=self._market if self.recording else None,
         )

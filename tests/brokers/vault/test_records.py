@@ -83,11 +83,3 @@ def test_a_credential_needs_named_secrets_and_a_refusal_shows_none(fields: Any) 
     with pytest.raises(InvalidCredential) as caught:
         Credential(LOGIN, fields)
     assert "canary" not in str(caught.value)
-
-
-def test_a_successor_keeps_the_version_it_follows_and_the_fields_it_does_not_replace() -> None:
-    before = Credential(LOGIN, {"password": Secret("p"), "refresh": Secret("one")}, version=4)
-    after = before.followed_by({"refresh": Secret("two")})
-    assert (after.id, after.version) == (LOGIN, 4)
-    assert after.fields == {"password": Secret("p"), "refresh": Secret("two")}
-    assert before.fields["refresh"] == Secret("one")

@@ -93,7 +93,7 @@ def test_s58_of_puts_that_race_from_one_version_exactly_one_wins(seed: int) -> N
 
         async def refresh(vault: Ref[Vault], basis: Credential, number: int) -> None:
             try:
-                await vault.call(Vault.put, basis.followed_by({"refresh_token": Secret(f"token {number}")}))
+                await vault.call(Vault.put, attrs.evolve(basis, fields={"refresh_token": Secret(f"token {number}")}))
             except StaleVersion:
                 lost.append(number)
             else:
@@ -143,7 +143,7 @@ def test_s58_killed_at_any_disk_step_the_next_life_holds_the_last_acknowledged_t
             assert last == -1
         else:
             assert held.fields["refresh_token"].reveal() in (f"token {last}", f"token {last + 1}")
-            await vault.call(Vault.put, held.followed_by({"refresh_token": Secret("next")}))
+            await vault.call(Vault.put, attrs.evolve(held, fields={"refresh_token": Secret("next")}))
 
     played(after, disk=disk)
 
