@@ -103,21 +103,6 @@ class DesiredLog(Protocol):
         ...
 
 
-class MemoryDesired:
-    """A log that lives as long as its owner."""
-
-    def __init__(self) -> None:
-        self.wanted: dict[str, bool] = {}
-
-    async def load(self) -> Mapping[str, bool]:
-        """What was wanted last."""
-        return dict(self.wanted)
-
-    async def keep(self, session: str, *, wanted: bool) -> None:
-        """Keeps it."""
-        self.wanted[session] = wanted
-
-
 class JournalDesired:
     """A log in the journal, in one stream."""
 

@@ -1,6 +1,6 @@
 """The set of sessions: what should run is durable, and what an operator does to one harms no other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from sessions.sessions import (
     SESSIONS,
     Condition,
     JournalDesired,
-    MemoryDesired,
     MoveRefused,
     NotRunning,
     Sessions,
@@ -43,6 +42,19 @@ def long(event: Event, view: View[Any]) -> Any:
     return buy(ES, 1) if isinstance(event, Quote) and not view.held(ES) and not view.orders else None
 
 
+class Remembered:
+    """What is wanted, kept for as long as the test."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, bool] = {}
+
+    async def load(self) -> Mapping[str, bool]:
+        return dict(self.wanted)
+
+    async def keep(self, session: str, *, wanted: bool) -> None:
+        self.wanted[session] = wanted
+
+
 @attrs.define(eq=False)
 class House:
     """A stage with the actor over its sessions."""
@@ -50,7 +62,7 @@ class House:
     stage: Stage
     keeper: Name[Sessions]
     plans: dict[str, SessionPlan]
-    desired: MemoryDesired
+    desired: Remembered
     told: list[SessionStatus] = attrs.field(factory=list)
 
     async def status(self, session: str) -> SessionStatus:
@@ -73,10 +85,10 @@ class House:
 
 
 def in_house(
-    play: Callable[[House], Awaitable[None]], *, configured: dict[str, bool], desired: MemoryDesired | None = None
+    play: Callable[[House], Awaitable[None]], *, configured: dict[str, bool], desired: Remembered | None = None
 ) -> None:
     """Plays with sessions that hold one contract each."""
-    kept = desired or MemoryDesired()
+    kept = desired or Remembered()
 
     async def scene(stage: Stage) -> None:
         plans = {session: stage.script(long, session) for session in configured}
@@ -95,7 +107,7 @@ def in_house(
 
 
 def test_what_is_started_and_stopped_by_hand_is_wanted_so_by_the_next_daemon() -> None:
-    desired = MemoryDesired()
+    desired = Remembered()
 
     async def first(house: House) -> None:
         assert (await house.status("a")).condition is Condition.STOPPED
