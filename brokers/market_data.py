@@ -15,7 +15,7 @@ from trio.lowlevel import checkpoint
 from brokers.connection import Connection
 from brokers.errors import BrokerError, Code, broker_error
 from brokers.gateway import LinkNews
-from brokers.market import Bar, Interval, MarketEvent, Quote, Trade
+from brokers.market import Bar, Interval, MarketEvent, Quote
 from runtime import Actor, Reason
 from runtime.errors import MailboxFull
 
@@ -55,7 +55,6 @@ class _Stream:
     bars: Counter[Interval] = attrs.field(factory=Counter)  # subscribers of each
     events: int = 0
     quote: Quote | None = None
-    trade: Trade | None = None
     last_ns: int | None = None
 
 
@@ -209,19 +208,12 @@ class MarketDataSource(Actor):
         stream.last_ns = event.time_ns
         if type(event) is Quote:
             stream.quote = event
-        elif type(event) is Trade:
-            stream.trade = event
         self._publish(stream.topic, event)
 
     def latest_quote(self, symbol: str) -> Quote | None:
         """The newest quote of a subscribed symbol, or None."""
         stream = self.streams.get(symbol)
         return stream.quote if stream is not None else None
-
-    def latest_trade(self, symbol: str) -> Trade | None:
-        """The newest trade of a subscribed symbol, or None."""
-        stream = self.streams.get(symbol)
-        return stream.trade if stream is not None else None
 
     async def history(self, symbol: str, interval: Interval, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """Finished bars whose close lies in (start, end], oldest first; raises BrokerError."""
