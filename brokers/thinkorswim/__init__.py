@@ -6,7 +6,6 @@ It is a source of data only. Futures cannot be ordered through the interface, an
 not kept: `orders` is absent from the record and from the broker, and whoever asks for it gets Unsupported.
 """
 
-import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -71,7 +70,6 @@ async def open_thinkorswim(
     logs: Callable[[str], OrderLog] | None = None,
     redactor: Redactor | None = None,
     recorder: Recorder | None = None,
-    tls: ssl.SSLContext | None = None,
     tell: Tell = lambda _: None,
     guards: GuardMemory = BLANK,
 ) -> Broker:
@@ -89,7 +87,7 @@ async def open_thinkorswim(
     world = runtime.world
     allowed = AllowList(settings.api, settings.streamer)
     dates = BrokerClock(name, world.clock, tell)
-    client = HttpClient(world.network, allowed, redactor, tls=tls, recorder=recorder, dates=dates)
+    client = HttpClient(world.network, allowed, redactor, recorder=recorder, dates=dates)
     limits = (Rolling(REQUESTS, _REQUESTS_A_MINUTE, _MINUTE_NS),)
     host = Host(name, limits, clock=world.clock, tell=tell, memory=guards)
     guard = Guard(name, host, chance=world.chance)
@@ -117,7 +115,6 @@ async def open_thinkorswim(
         redactor=redactor,
         tell=tell,
         recorder=recorder,
-        tls=tls,
     )
     children: list[Child[Any]] = [Child("http", lambda: HttpClients(client)), store.child(), streamer.child()]
     tree = Supervisor(children, strategy=Strategy.REST_FOR_ONE, max_restarts=10, within=10)

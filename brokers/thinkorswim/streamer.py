@@ -3,7 +3,6 @@
 What is wanted stands in the Audience, which outlives this actor; every new connection asks for all of it again.
 """
 
-import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -66,7 +65,6 @@ class StreamerParts:
     redactor: Redactor
     tell: Tell
     recorder: Recorder | None = None
-    tls: ssl.SSLContext | None = None
 
     @property
     def actor_key(self) -> tuple[str, str, str]:
@@ -226,7 +224,6 @@ class StreamerActor(Actor):
                 parts.allowed,
                 parts.redactor,
                 settings=_SOCKET,
-                tls=parts.tls,
                 recorder=parts.recorder,
             ) as session:
                 turns.connected()

@@ -2,7 +2,6 @@
 
 import functools
 import ssl
-from pathlib import Path
 
 import httpx
 
@@ -10,12 +9,12 @@ import httpx
 @functools.cache
 def shared_tls() -> ssl.SSLContext:
     """The context every outgoing connection shares; loading the authorities once saves 20 ms a client."""
-    return _hardened(httpx.create_ssl_context(trust_env=False))
-
-
-def private_tls(authority: Path) -> ssl.SSLContext:
-    """A context that trusts only the authorities in one PEM file, for gateways with a certificate of their own."""
-    return _hardened(ssl.create_default_context(cafile=authority))
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    # The environment may name a file for session keys; whoever reads it reads every token.
+    context.keylog_filename = None  # type: ignore[assignment]  # None switches it off, the stub knows only names
+    return verifying(context)
 
 
 def verifying(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -25,11 +24,3 @@ def verifying(context: ssl.SSLContext) -> ssl.SSLContext:
     if context.minimum_version < ssl.TLSVersion.TLSv1_2:
         raise ValueError(f"expected TLS 1.2 or newer, got a minimum of {context.minimum_version.name}")
     return context
-
-
-def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    # The environment may name a file for session keys; whoever reads it reads every token.
-    context.keylog_filename = None  # type: ignore[assignment]  # None switches it off, the stub knows only names
-    return verifying(context)

@@ -39,6 +39,10 @@ class Authority:
     def pem(self) -> Path:
         return self.folder / "authority.pem"
 
+    def trusted(self) -> ssl.SSLContext:
+        """The context of a client that trusts this authority alone."""
+        return ssl.create_default_context(cafile=self.pem)
+
     def server(self, address: str, *, end: dt.datetime = _END, self_signed: bool = False) -> ssl.SSLContext:
         """The context of a server at an IP address, with a certificate valid until `end`."""
         key = ec.generate_private_key(ec.SECP256R1())

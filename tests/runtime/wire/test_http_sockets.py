@@ -16,7 +16,7 @@ from runtime.wire.http import HttpClient
 from runtime.wire.http_messages import Fault, HttpFailure, HttpRequest, HttpSettings
 from runtime.wire.origins import AllowList
 from runtime.wire.redaction import Redactor
-from runtime.wire.tls import private_tls, shared_tls, verifying
+from runtime.wire.tls import shared_tls, verifying
 from tests.runtime.wire.certificates import Authority
 from tests.runtime.wire.peers import OK, Arrival, HttpPeer, hanging_up_after
 
@@ -46,7 +46,7 @@ def client(url: str, tls: ssl.SSLContext | None = None, connect_seconds: float =
 
 async def test_s41_a_certificate_of_the_trusted_authority_is_accepted(authority: Authority) -> None:
     peer = HttpPeer()
-    async with serving(peer, authority.server("127.0.0.1")) as url, client(url, private_tls(authority.pem)) as http:
+    async with serving(peer, authority.server("127.0.0.1")) as url, client(url, authority.trusted()) as http:
         for _ in range(2):
             assert (await http.send(HttpRequest("POST", f"{url}/", body=b"1"))).status == 200
         assert peer.connections == 1
@@ -69,7 +69,7 @@ async def test_s41_f05_any_other_is_refused_before_the_request_leaves(
     async with serving(peer, None if flaw == "no TLS" else tls) as url:
         target = url.replace("http:", "https:")
         patience = 0.2 if flaw == "no TLS" else 5  # it waits for a request that never comes
-        async with client(target, private_tls(authority.pem), patience) as http:
+        async with client(target, authority.trusted(), patience) as http:
             with pytest.raises(HttpFailure) as caught:
                 await http.send(HttpRequest("POST", f"{target}/", body=b"secret"))
     failure = caught.value
@@ -90,7 +90,7 @@ async def test_s40_s41_the_environment_cannot_add_an_authority(
 
 
 def test_s41_a_context_that_does_not_verify_is_refused(authority: Authority) -> None:
-    careless = private_tls(authority.pem)
+    careless = authority.trusted()
     careless.check_hostname = False
     blind = ssl.create_default_context()
     blind.check_hostname = False
@@ -112,7 +112,7 @@ def test_s41_the_shared_context_is_one_and_verifies() -> None:
 async def test_a_stale_connection_is_replaced_and_the_post_arrives_once(authority: Authority, secure: bool) -> None:
     peer = HttpPeer(hanging_up_after(OK))
     tls = authority.server("127.0.0.1") if secure else None
-    async with serving(peer, tls) as url, client(url, private_tls(authority.pem)) as http:
+    async with serving(peer, tls) as url, client(url, authority.trusted()) as http:
         for turn in range(1, 6):
             assert (await http.send(HttpRequest("POST", f"{url}/", body=b"1"))).status == 200
             assert len(peer.arrivals) == peer.connections == turn
@@ -168,7 +168,7 @@ async def test_closing_never_waits_for_a_peer_that_does_not_read(authority: Auth
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, deaf, 0)
         url = f"https://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
-        http = client(url, private_tls(authority.pem))
+        http = client(url, authority.trusted())
         with trio.move_on_after(0.2):
             await http.send(HttpRequest("POST", f"{url}/", body=bytes(32 * 1024 * 1024)))
         with trio.fail_after(1):
