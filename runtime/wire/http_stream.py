@@ -76,28 +76,18 @@ class HttpStream:
         self._max_body = settings.max_body
         self._splitter = LineSplitter(settings.max_line)
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The pieces as they arrive; raises HttpFailure."""
-        return _Pull(self._next_chunk)
-
     def lines(self) -> AsyncIterator[list[bytes]]:
         """The lines as they arrive, those that end in one piece together; raises HttpFailure.
 
         Empty ones are among them, and none has its end.
         """
-        return _Pull(self._next_lines)
+        return _Lines(self._next_lines)
 
     async def complete(self) -> HttpResponse:
         """The answer with the rest of its body, for one that turned out to be short; raises HttpFailure."""
         body = await self._within_gap(partial(self._pieces.whole, self._max_body))
         self._attempt.received(body)
         return attrs.evolve(self.head, body=body)
-
-    async def _next_chunk(self) -> bytes | None:
-        piece = await self._within_gap(self._pieces.next)
-        if piece is not None:
-            self._attempt.received(piece)
-        return piece
 
     async def _next_lines(self) -> list[bytes] | None:
         lines: list[bytes] | None = []
@@ -120,14 +110,14 @@ class HttpStream:
         return await self._attempt.within(self._gap, Fault.SILENT, work)
 
 
-class _Pull(AsyncIterator[T]):
+class _Lines(AsyncIterator[list[bytes]]):
     """Iterates by asking until there is nothing more; unlike a generator it leaves nothing behind."""
 
-    def __init__(self, pull: Callable[[], Awaitable[T | None]]) -> None:
+    def __init__(self, pull: Callable[[], Awaitable[list[bytes] | None]]) -> None:
         self._pull = pull
 
-    async def __anext__(self) -> T:
-        item = await self._pull()
-        if item is None:
+    async def __anext__(self) -> list[bytes]:
+        lines = await self._pull()
+        if lines is None:
             raise StopAsyncIteration
-        return item
+        return lines

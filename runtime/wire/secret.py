@@ -3,8 +3,6 @@
 import hmac
 from typing import Final, SupportsIndex, final
 
-from cattrs import Converter
-
 MASK: Final = "***"
 
 
@@ -53,15 +51,3 @@ class Secret:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[str], tuple[str]]:
         return str, (MASK,)
-
-
-def hide_secrets(converter: Converter) -> None:
-    """Makes a converter dump every Secret as `***` and read one from plain text; raises TypeError for other input."""
-    converter.register_unstructure_hook(Secret, repr)
-    converter.register_structure_hook(Secret, _read)
-
-
-def _read(value: object, _: type) -> Secret:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a secret as text, got a {type(value).__name__}; its value is not shown")
-    return Secret(value)

@@ -63,11 +63,6 @@ async def test_lines_do_not_follow_the_pieces_in_which_they_arrive(autojump_cloc
         assert await lines_of(box) == [b"one", b"", b"", b"two"]
 
 
-async def test_chunks_arrive_as_they_are_sent(autojump_clock: Any) -> None:
-    async with http_box(beating(0, 1)) as box, box.client.stream(WATCH, gap=10) as stream:
-        assert b"".join([piece async for piece in stream.chunks()]) == b'{"Heartbeat":0}\r\n{"Heartbeat":1}\r\n'
-
-
 async def test_f03_a_pause_longer_than_the_gap_raises(autojump_clock: Any) -> None:
     async with http_box(beating(9, 9, 10.5)) as box:
         seen: list[bytes] = []

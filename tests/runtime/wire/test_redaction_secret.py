@@ -9,11 +9,10 @@ from typing import Any
 
 import attrs
 import cattrs
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.wire.secret import MASK, Secret, hide_secrets
+from runtime.wire.secret import MASK, Secret
 
 VALUES = st.text(min_size=4).filter(lambda text: text not in MASK and text not in "Secret<runtime.wire.secret.>")
 
@@ -25,7 +24,6 @@ class Login:
 
 
 CONVERTER = cattrs.Converter()
-hide_secrets(CONVERTER)
 
 SHOWN: list[Callable[[Secret], Any]] = [
     repr,
@@ -41,7 +39,7 @@ SHOWN: list[Callable[[Secret], Any]] = [
     lambda secret: str(attrs.asdict(Login("me", secret))),
     lambda secret: str(attrs.astuple(Login("me", secret))),
     lambda secret: json.dumps(attrs.asdict(Login("me", secret)), default=str),
-    lambda secret: json.dumps(CONVERTER.unstructure(Login("me", secret))),
+    lambda secret: json.dumps(CONVERTER.unstructure(Login("me", secret)), default=str),
     lambda secret: repr(secret.__getstate__()),
     lambda secret: repr(secret.__reduce_ex__(4)),
     lambda secret: repr(ValueError(secret)),
@@ -86,9 +84,5 @@ def test_an_empty_secret_is_false() -> None:
     assert Secret("x")
 
 
-def test_a_converter_reads_a_secret_from_text_and_shows_nothing_when_it_cannot() -> None:
-    assert CONVERTER.structure({"user": "me", "password": "value"}, Login).password.reveal() == "value"
-    with pytest.raises(cattrs.ClassValidationError) as caught:
-        CONVERTER.structure({"user": "me", "password": 4711}, Login)
-    assert "4711" not in str(caught.value.exceptions)
+def test_there_is_no_dictionary_behind_a_secret() -> None:
     assert not hasattr(Secret("x"), "__dict__")
