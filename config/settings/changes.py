@@ -37,11 +37,6 @@ class Changes:
         return self != Changes()
 
     @property
-    def sections(self) -> tuple[str, ...]:
-        """The sections that changed, brokers and sessions apart."""
-        return tuple(dict.fromkeys(key[0] for key in self.keys))
-
-    @property
     def restarts(self) -> tuple[str, ...]:
         """The sessions that were there before and must start anew."""
         return (*self.sessions.changed, *self.affected)

@@ -22,15 +22,10 @@ CALM_LOOKS = 2.0  # seconds between two looks of the operator when nothing goes 
 
 @attrs.frozen
 class Struck:
-    """A strike that was carried out, when, and when it was over."""
+    """A strike that was carried out, and when."""
 
     at_s: float
     strike: Strike
-
-    @property
-    def over_s(self) -> float:
-        """When what it began has ended, if nothing ended it before."""
-        return self.at_s + self.strike.lasts_ms / 1000
 
 
 @attrs.define(eq=False)
