@@ -19,7 +19,7 @@ from brokers.errors import BrokerError
 from brokers.instruments import Instrument
 from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, Print, RecentIds, dump, load
 from brokers.lifecycle import LifecycleError, OrderLife, advance
-from brokers.model import Fill, OrderReport
+from brokers.model import Fill, Order, OrderGroup, OrderReport, OrderState
 from brokers.order_events import Busted, Corrected, Event, Filled, Sent
 from brokers.order_log import Abandoned, Attempted, CashMoved, Happening, Intended, OrderFact, OrderLog, Snapshot
 from brokers.reconciliation.books import HoldingKey
@@ -82,13 +82,23 @@ class AccountDesk:
         if type(what) is found.OrderEvent:
             self.hear(what.key, what.event)
         else:
-            self.apply(self._note(what), self.clock.monotonic_ns())
+            self.apply(self._note(what, self.clock.wall_ns()), self.clock.monotonic_ns())
+
+    def intend(self, request: Order | OrderGroup, keys: tuple[str, ...], session: str | None) -> None:
+        """Notes that a request to place is to be sent, and that from now on its first byte may have left."""
+        now_ns, wall_ns = self.clock.monotonic_ns(), self.clock.wall_ns()
+        intended = Intended(request, session)
+        self._note(intended, wall_ns)
+        self._note(Attempted(keys, 1), wall_ns)
+        for order in intended.orders:  # what folding the two facts comes to, in one step
+            life = OrderLife(order, OrderState.PENDING_NEW)
+            self.entries[order.key] = self.open[order.key] = Entry(life, session, now_ns, wall_ns, now_ns, 1)
 
     def hear(self, key: str, event: Event) -> str:
         """Takes in and notes what was told of an order; what is wrong with it, and then nothing was taken in."""
         try:
             if self.happen(key, event, self.clock.monotonic_ns()):
-                self._note(found.OrderEvent(key, event))
+                self._note(found.OrderEvent(key, event), self.clock.wall_ns())
         except (LifecycleError, LedgerError, BrokerError) as error:
             self.problem(error)
             return str(error)
@@ -97,10 +107,9 @@ class AccountDesk:
     def ask(self, key: str, event: Event) -> None:
         """Records a request of ours; raises LifecycleError where the order's state forbids it."""
         if self.happen(key, event, self.clock.monotonic_ns()):
-            self._note(found.OrderEvent(key, event))
+            self._note(found.OrderEvent(key, event), self.clock.wall_ns())
 
-    def _note(self, what: Happening) -> OrderFact:
-        wall_ns = self.clock.wall_ns()
+    def _note(self, what: Happening, wall_ns: int) -> OrderFact:
         fact = OrderFact(wall_ns, what)
         self.log.note(fact)
         self.known_wall_ns = max(self.known_wall_ns, wall_ns)

@@ -34,7 +34,7 @@ from brokers.order_events import (
     ReplaceRefused,
     ReplaceRequested,
 )
-from brokers.order_log import Abandoned, Attempted, Intended
+from brokers.order_log import Abandoned
 from brokers.outcome import Accepted, Exists, NotSent, Outcome, Unknown
 from brokers.outcome import Rejected as RejectedOutcome
 from brokers.reconciliation import OrderEvent, keyless, may_submit
@@ -133,8 +133,7 @@ class AccountManager(Actor):
             return self._known_before(members)
         self._validate(order, members[0])
         self._need_clear_sight(members)
-        desk.record(Intended(order, self.session))
-        desk.record(Attempted(keys, 1))
+        desk.intend(order, keys, self.session)
         flight, reply = Flight(desk, keys), self.defer()
         self._unrecorded[flight] = None
         desk.log.when_durable(self.receiver(partial(self._send, order, flight, reply)))

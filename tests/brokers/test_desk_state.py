@@ -305,6 +305,23 @@ DAMAGES: dict[str, Callable[[DeskState], DeskState]] = {
 }
 
 
+@pytest.mark.parametrize("request_of", [intended, grouped])
+def test_an_order_that_is_to_be_sent_stands_in_the_books_as_its_facts_fold(
+    request_of: Callable[[int, int], list[Happening]],
+) -> None:
+    (wish, *_) = request_of(1, 3)
+    assert isinstance(wish, Intended)
+    log = Facts()
+    sent, recorded = desk(log), desk()
+    keys = tuple(one.key for one in wish.orders)
+    sent.intend(wish.request, keys, wish.session)
+    assert [fact.what for fact in log.noted] == [wish, Attempted(keys, 1)]
+    for fact in log.noted:
+        recorded.apply(fact, NOW)
+    same(sent, recorded)
+    assert sent.state() == folded(log.noted).state()
+
+
 @pytest.mark.parametrize("field", DAMAGES)
 def test_a_snapshot_that_does_not_hold_together_is_refused_by_name_and_nothing_is_taken_over(field: str) -> None:
     books = traded()
