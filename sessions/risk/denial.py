@@ -4,7 +4,7 @@ import enum
 
 import attrs
 
-from brokers.errors import Code, RiskRefused
+from brokers.errors import Code
 
 
 class Reason(enum.Enum):
@@ -52,7 +52,7 @@ class Denial:
     def __str__(self) -> str:
         return f"{self.reason.value} ({self.scope}): {self.text}"
 
-    def as_error(self, broker: str) -> RiskRefused:
-        """The same as an error in the vocabulary of brokers."""
-        loss = self.reason is Reason.DAILY_LOSS
-        return RiskRefused(broker, Code.DAILY_LOSS_LIMIT if loss else Code.RISK_LIMIT_EXCEEDED, str(self))
+    @property
+    def code(self) -> Code:
+        """The same in the vocabulary of brokers' refusals."""
+        return Code.DAILY_LOSS_LIMIT if self.reason is Reason.DAILY_LOSS else Code.RISK_LIMIT_EXCEEDED

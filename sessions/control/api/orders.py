@@ -94,7 +94,7 @@ def _admit(house: House, session: str, request: Request, facts: Facts) -> None:
     verdict = house.gate.admit(session, request, facts, Origin.OPERATOR)
     if isinstance(verdict, Denied):
         next_step = "see why with `pitboss status`" if verdict.denial.reason in _RUNGS else _SMALLER
-        raise Refused(409, "risk", str(verdict.denial), next_step)
+        raise Refused(409, verdict.denial.code.value, str(verdict.denial), next_step)
 
 
 def _instrument(house: House, symbol: str) -> Instrument:

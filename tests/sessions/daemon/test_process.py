@@ -157,7 +157,7 @@ def test_S45_usr1_pulls_the_kill_switch_and_the_next_start_stays_stopped(home: H
             assert time.monotonic() < until
         with pytest.raises(Refusal, match="stands on HALTED") as refused:
             home.client.post("submit", session="a", symbol="BTC-USD", side="buy", type="market", quantity="0.1")
-        assert refused.value.code == "risk"
+        assert refused.value.code == "risk_limit_exceeded"
         end(process)
     with home.up():
         assert home.client.get("status")["halted"]

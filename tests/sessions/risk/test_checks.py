@@ -274,17 +274,15 @@ def test_the_rate_holds_in_every_window_not_by_the_clock_minute() -> None:
     ]
 
 
-def test_a_denial_is_an_error_of_the_brokers_vocabulary() -> None:
+def test_a_denial_has_a_code_of_the_brokers_vocabulary() -> None:
     verdict = a_gate(wide(order_quantity=D(2))).judge("es", order("A", BUY, 3), FACTS)
     assert isinstance(verdict, Denied)
     assert (verdict.denial.limit, verdict.denial.value) == (D(2), D(3))
-    error = verdict.denial.as_error("paper")
-    assert (error.code, error.text) == (
+    assert (verdict.denial.code, str(verdict.denial)) == (
         Code.RISK_LIMIT_EXCEEDED,
         "order_quantity (es): 3 is more than the 2 of one order",
     )
-    lost = Denial(Reason.DAILY_LOSS, "es", "reached")
-    assert lost.as_error("paper").code is Code.DAILY_LOSS_LIMIT
+    assert Denial(Reason.DAILY_LOSS, "es", "reached").code is Code.DAILY_LOSS_LIMIT
 
 
 def test_windows_follow_the_wall_clock_through_daylight_saving_time() -> None:
