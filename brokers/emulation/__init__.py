@@ -8,9 +8,9 @@
 
 from brokers.emulation.catalogue import CATALOGUE, NOT_ON_THE_WIRE, FaultKind, Part, Where
 from brokers.emulation.emulator import Emulate, Emulator, ready_line, ready_record
-from brokers.emulation.faults import Fault, FaultError, parse_fault
+from brokers.emulation.faults import Fault, FaultError, parse_fault, possible_faults
 from brokers.emulation.log import Entry, EventLog
-from brokers.emulation.switchboard import Switchboard, possible_faults
+from brokers.emulation.switchboard import Switchboard
 
 __all__ = [
     "CATALOGUE",

@@ -56,17 +56,24 @@ _SWITCH = re.compile(
 _STATUS = re.compile(r"[2-5]\d\d(,\d{1,5})?")
 
 
+def possible_faults(parts: Iterable[Part]) -> tuple[str, ...]:
+    """The names of the switches that a protocol with these parts has."""
+    having = frozenset(parts)
+    return tuple(name for name, kind in CATALOGUE.items() if kind.part in having)
+
+
 def parse_fault(text: str, parts: Iterable[Part]) -> Fault:
     """Reads one switch for a protocol that has these parts; raises FaultError."""
     found = _SWITCH.fullmatch(text)
     if found is None:
         raise FaultError(text, "expected NAME[=VALUE][/WHERE][@SKIP][*TIMES], such as cut=20/command@1*2")
     kind = CATALOGUE.get(found["name"])
-    possible = sorted(name for name, one in CATALOGUE.items() if one.part in frozenset(parts))
+    possible = possible_faults(parts)
+    listed = ", ".join(sorted(possible))
     if kind is None:
-        raise FaultError(text, f"there is no such fault; there are {', '.join(possible)}")
+        raise FaultError(text, f"there is no such fault; there are {listed}")
     if kind.name not in possible:
-        raise FaultError(text, f"this protocol has no {kind.part.value.replace('_', ' ')}; it can have {possible}")
+        raise FaultError(text, f"this protocol has no {kind.part.value.replace('_', ' ')}; it can have {listed}")
     times = found["times"]
     return Fault(
         kind,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from brokers.emulation.catalogue import CATALOGUE, Part, Where
+from brokers.emulation.catalogue import Part, Where
 from brokers.emulation.faults import Fault, parse_fault
 from brokers.emulation.log import FAULT, EventLog
 
@@ -59,9 +59,3 @@ class Switchboard:
     def struck(self) -> dict[str, int]:
         """How often each fault that is on has struck."""
         return {name: sum(switch.strikes for switch in all_of) for name, all_of in self._switches.items()}
-
-
-def possible_faults(parts: Iterable[Part]) -> tuple[str, ...]:
-    """The names of the switches that a protocol with these parts has."""
-    having = frozenset(parts)
-    return tuple(name for name, kind in CATALOGUE.items() if kind.part in having)

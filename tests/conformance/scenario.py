@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 
 from brokers.capability import Capability, OrderSupport
+from brokers.emulation import possible_faults
 from brokers.emulation.catalogue import CATALOGUE
-from brokers.emulation.switchboard import possible_faults
 from brokers.market import BarUnit
 from brokers.model import GroupKind, OrderType, TimeInForce
 from tests.conformance.candidate import Candidate
