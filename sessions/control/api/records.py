@@ -1,5 +1,6 @@
 """What goes over the control socket, as values: commands that come in, records that go out, and one codec for both."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -376,6 +377,24 @@ class CheckRow:
     name: str
     fine: bool
     text: str
+
+
+@attrs.frozen
+class Sample:
+    """One value of a figure, and of what."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@attrs.frozen
+class Metric:
+    """One figure with its values; a counter only grows, a gauge goes up and down."""
+
+    name: str
+    kind: str
+    help: str
+    samples: tuple[Sample, ...]
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Entry]]] = {
             "watching", "Draws the supervision tree: who supervises whom, what each does, how often it was started."
         ),
         "top": Entry("watching", "Lists the children of the tree that are behind, or were restarted, first."),
+        "metrics": Entry("watching", "Prints every figure of the daemon in the text format of Prometheus."),
         "doctor": Entry("watching", "Checks everything from the process to the brokers, a line each."),
         "events": Entry("past", "Lists what happened in the tree, oldest first: starts, failures, restarts."),
         "crashes": Entry("past", "Lists the last crashes of actors, oldest first; secrets and state are left out."),

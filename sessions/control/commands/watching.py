@@ -1,5 +1,6 @@
-"""`pitboss status`, `tree`, `top`, `sessions` and `doctor`: how the daemon does."""
+"""`pitboss status`, `tree`, `top`, `sessions`, `metrics` and `doctor`: how the daemon does."""
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -74,6 +75,19 @@ def sessions(daemon: Daemon, live: bool, as_json: bool) -> None:
     from sessions.control.view.tables import session_rows  # noqa: PLC0415 - imported late: --help must stay quick
 
     _shown(daemon, "sessions", session_rows, live=live, as_json=as_json)
+
+
+@click.command(cls=Command)
+@asks
+def metrics(daemon: Daemon, as_json: bool) -> None:
+    """Prints every figure of the daemon in the text format of Prometheus.
+
+    Example: pitboss metrics --json
+    """
+    from sessions.control.view.metrics import metrics_page  # noqa: PLC0415 - imported late: --help must stay quick
+
+    found = daemon.ask("metrics")
+    click.echo(json.dumps(found) if as_json else metrics_page(found), nl=as_json)
 
 
 @click.command(cls=Command)

@@ -16,8 +16,10 @@ from sessions.control.api.records import (
     EquityRow,
     EventRow,
     FillRow,
+    Metric,
     OrderRow,
     PositionRow,
+    Sample,
     SessionRow,
     Status,
     TreeRow,
@@ -64,4 +66,5 @@ TREE = (
 EVENT = EventRow(5, NOW, "failed", "/sessions/a", 2, "boom", "why")
 CRASH = CrashRow(5, NOW, "/sessions/a", 2, "ValueError('x')", "look", "Traceback\n  line 3\nValueError: x")
 ARMING = Arming("live", "me", NOW, "1.2", "tradestation", "main", ("U1",))
+METRICS = (Metric("pitboss_broker_open", "gauge", "1 while it is up.", (Sample({"broker": "paper"}, 1.0),)),)
 RELOADED = Reloaded(("c",), (), ("b",), (), ("sessions.b.interval",), ())

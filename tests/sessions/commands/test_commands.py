@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from config.settings import folders
 from sessions.control.api import records
+from sessions.control.api.app import QUESTIONS
 from sessions.control.api.deeds import DEEDS
-from sessions.control.api.reads import READS
 from sessions.control.api.reasons import judged
 from sessions.control.commands.place import socket_path
 from tests.sessions.commands import samples
@@ -116,6 +116,7 @@ ASKED = [
     ("crashes", "crashes", [], "nothing crashed"),
     ("logs", "logs", ["one", "two"], "one\ntwo"),
     ("doctor", "doctor", [{"name": "log", "fine": True, "text": "well"}], "fine  log: well"),
+    ("metrics", "metrics", wire(samples.METRICS), 'pitboss_broker_open{broker="paper"} 1.0'),
     ("audit verify", "audit", {"entries": 3, "hash": "ab"}, "3 entries"),
 ]
 
@@ -135,7 +136,7 @@ def test_a_question_is_answered_for_people_and_as_the_daemons_own_record_for_mac
 
 
 def test_every_question_of_the_interface_can_be_asked() -> None:
-    assert {what for _, what, _, _ in ASKED} | {"brokers", "symbols", "progress"} == set(READS)
+    assert {what for _, what, _, _ in ASKED} | {"brokers", "symbols", "progress"} == set(QUESTIONS)
 
 
 @pytest.mark.parametrize("words", [one[0] for one in (*ASKED, *SENT) if not one[0].startswith(("audit", "backup"))])

@@ -55,6 +55,11 @@ class Stage:
     ids: Iterator[int] = attrs.field(factory=itertools.count)
 
     async def ask(self, method: str, path: str, body: bytes = b"", uid: int = 0) -> tuple[int, Any]:
+        status, _, answer = await self.raw(method, path, body, uid)
+        return status, json.loads(answer)
+
+    async def raw(self, method: str, path: str, body: bytes = b"", uid: int = 0) -> tuple[int, str, bytes]:
+        """The status, the type of the answer, and the answer."""
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
@@ -70,7 +75,8 @@ class Stage:
             "extensions": {"peercred": {"uid": uid}},
         }  # fmt: skip
         await self.app(scope, receive, send)
-        return sent[0]["status"], json.loads(b"".join(one.get("body", b"") for one in sent[1:]))
+        kind = dict(sent[0]["headers"])[b"content-type"].decode()
+        return sent[0]["status"], kind, b"".join(one.get("body", b"") for one in sent[1:])
 
     async def get(self, what: str) -> Any:
         status, answer = await self.ask("GET", f"/v1/{what}")
