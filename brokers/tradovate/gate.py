@@ -32,6 +32,7 @@ LONGEST_WAIT_NS: Final = 60 * SECOND_NS
 PATIENCE: Final = 3
 """How often one question is sent at the most, penalties in between."""
 _LONGEST_PENALTY: Final = 86_400
+_BLOCKS: Final = frozenset({418, 423, 429})
 _LOCKED_NS: Final = 60 * SECOND_NS
 _MARK: Final = b'"p-ticket"'
 _LOOK: Final = 1_000  # a penalty is short, a list of rows is not
@@ -102,15 +103,24 @@ class Gate:
         return broker_error(BROKER, Code.RATE_LIMITED, text, retry_after_ns=penalty.for_ns)
 
     def heed(self, answer: HttpResponse) -> None:
-        """Stays away for long from a broker that blocks or is about to."""
-        if answer.status in (418, 423, 429):
-            otherwise = HOUR_NS if answer.status == 429 else _LOCKED_NS
-            asked = answer.retry_after_ns(self._host.timeline.now_ns())
-            self._pause(otherwise if asked is None else asked, f"the broker blocks requests ({answer.status})")
+        """Stays away from a broker that blocks or is about to, as long as it says."""
+        self.turned_away(answer.status, answer.retry_after_ns(self._host.timeline.now_ns()))
+
+    def turned_away(self, status: int, asked_ns: int | None = None) -> None:
+        """Stays away for long, unless a time was told, where a status says that the broker blocks or is about to."""
+        if status in _BLOCKS:
+            otherwise = HOUR_NS if status == 429 else _LOCKED_NS
+            self._pause(otherwise if asked_ns is None else asked_ns, f"the broker blocks requests ({status})")
 
     def held(self) -> Held | None:
         """What keeps every request to the host back now."""
         return self._host.limiter.pauses.over(HOST, self._host.timeline.now_ns())
+
+    async def reopened(self, tell: Callable[[str], None]) -> None:
+        """Waits until nothing keeps the whole host back, and tells why it has to."""
+        while (held := self.held()) is not None:
+            tell(held.reason)
+            await self._host.timeline.reach(held.until_ns)
 
     def _pause(self, for_ns: int, why: str) -> None:
         self._host.pause(Pause(for_ns, why), self._host.timeline.now_ns())

@@ -127,6 +127,7 @@ class Stream(Actor, abc.ABC):
         reconnect = Reconnect(parts.host.pacer, parts.host.timeline, parts.chance)
         while True:
             await reconnect.turn()
+            await parts.gate.reopened(self._tell_wait)
             try:
                 await self._connect(reconnect)
             except (SocketLost, WebSocketRefused, BrokerError) as error:
@@ -135,6 +136,9 @@ class Stream(Actor, abc.ABC):
                     await self._make_way(error)
             finally:
                 self.talk = None
+
+    def _tell_wait(self, why: str) -> None:
+        self.tell_link(self.parts.link(up=False, text=f"{self.what} waits: {why}"))
 
     async def _make_way(self, lost: SocketLost) -> None:
         text = f"{lost}: another login has taken our place; run one daemon a login; trying again in a minute"

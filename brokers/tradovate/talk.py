@@ -76,7 +76,8 @@ class Talk:
         replies = await self._exchange("authorize", access.reveal(), _one) if self._opened.is_set() else []
         if not replies:
             raise SocketLost(f"the socket was not authorized within {REPLY_SECONDS:g} s")
-        if replies[0].s != 200 or penalty_in(replies[0].d) is not None:
+        if replies[0].s != 200 or self._penalised(replies[0]):
+            self._gate.turned_away(replies[0].s)
             text = f"expected the token to be taken, got status {replies[0].s}"
             raise SocketLost(text, denied=replies[0].s == _DENIED)
         self.generation = max(self.generation, token.generation)
@@ -97,15 +98,21 @@ class Talk:
                 raise broker_error(
                     BROKER, Code.TIMEOUT, f"{endpoint}: no reply in {REPLY_SECONDS:g} s", certainty=Certainty.DEFINITE
                 )
-            penalty = penalty_in(pieces[0].d) if pieces[0].s == 200 else None
-            if penalty is None:
+            if not self._penalised(pieces[0]):
                 return [self._good(endpoint, one) for one in pieces]
-            self._gate.penalise(penalty)
         raise broker_error(BROKER, Code.RATE_LIMITED, f"{endpoint}: the broker wants one pause after the other")
+
+    def _penalised(self, reply: Message) -> bool:
+        """Whether a penalty stands in the place of an answer; then the host is left alone as long as it says."""
+        penalty = penalty_in(reply.d) if reply.s == 200 else None
+        if penalty is not None:
+            self._gate.penalise(penalty)
+        return penalty is not None
 
     def _good(self, endpoint: str, reply: Message) -> msgspec.Raw:
         if reply.s == 200:
             return reply.d
+        self._gate.turned_away(reply.s)
         text = f"{endpoint}: status {reply.s}: {bytes(memoryview(reply.d)[:200]).decode(errors='replace')}"
         code = _CODES.get(reply.s, Code.API_ERROR)
         raise broker_error(BROKER, code, text, certainty=Certainty.DEFINITE)

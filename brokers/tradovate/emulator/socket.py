@@ -19,6 +19,7 @@ from runtime.wire.host import App, ClientGone, Message, Receive, Send
 HEARTBEAT_SECONDS: Final = 2.5
 SILENCE_SECONDS: Final = 15.0
 PATH: Final = "/v1/"
+_WAITS: Final = frozenset({418, 429})  # a frame has no headers: a time to wait is told as a penalty
 _ENDLESS: Final = 1 << 20  # an answer that has not ended by then never will
 
 current_ask: ContextVar["Ask | None"] = ContextVar("current_ask", default=None)
@@ -150,6 +151,7 @@ class _Answer:
         self._writer = writer
         self._ask = ask
         self._status = 0
+        self._wait: int | None = None
         self._body = bytearray()
         self._pieces = 0
 
@@ -157,6 +159,7 @@ class _Answer:
         """The application's side of ASGI."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            self._wait = next((int(value) for name, value in message["headers"] if name == b"retry-after"), None)
             return
         self._body += message.get("body", b"")
         if not message.get("more_body", False):
@@ -166,6 +169,10 @@ class _Answer:
             await self._writer.endless(b"a[" + self._response(bytes(self._body))[:-1])
 
     def _responses(self, body: bytes) -> list[bytes]:
+        if self._status in _WAITS and self._wait is not None:
+            penalty = {"p-ticket": f"{self._ask.id:032x}", "p-time": self._wait, "p-captcha": False}
+            self._status = 200
+            return [self._response(compact(penalty))]
         if not self._ask.split or self._status != 200:
             return [self._response(body)]
         try:

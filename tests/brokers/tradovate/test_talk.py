@@ -11,6 +11,7 @@ import trio
 
 from brokers.errors import BrokerError, Code
 from brokers.guards.host import Host
+from brokers.guards.timeline import SECOND_NS
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_set import Token
 from brokers.tradovate.gate import Gate
@@ -45,9 +46,9 @@ class Line:
 
 
 @asynccontextmanager
-async def talking(line: Line) -> AsyncIterator[Talk]:
+async def talking(line: Line, gate: Gate | None = None) -> AsyncIterator[Talk]:
     host = Host(BROKER, REQUESTS, clock=SimulatedClock(), tell=lambda _: None)
-    talk = Talk(cast("WebSocketSession", line), Gate(host, lambda _: None), lambda _: False)
+    talk = Talk(cast("WebSocketSession", line), gate or Gate(host, lambda _: None), lambda _: False)
     ends: list[SocketLost] = []
 
     async def listen() -> None:
@@ -114,6 +115,35 @@ async def test_a_penalty_inside_a_success_is_waited_out_and_the_request_repeated
         await talk.ask("md/getChart", {"symbol": "ESZ5"})
     assert trio.current_time() - before >= 3
     assert line.sent[1] == 'md/getChart\n2\n\n{"symbol":"ESZ5","p-ticket":"t"}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        ('"s":200,"i":1,"d":{"p-ticket":"t","p-time":3}', 3),
+        ('"s":429,"i":1,"d":"Too many requests"', 3600),
+        ('"s":423,"i":1,"d":"Locked"', 60),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["authorize", "md/getChart"])
+async def test_f10_what_a_socket_is_told_to_wait_holds_for_the_whole_host(
+    reply: str, seconds: int, endpoint: str, autojump_clock: Any
+) -> None:
+    line = Line()
+    host = Host(BROKER, REQUESTS, clock=SimulatedClock(), tell=lambda _: None)
+    gate = Gate(host, lambda _: None)
+    async with talking(line, gate) as talk, trio.open_nursery() as nursery:
+        line.to_us.send_nowait("o")
+        nursery.start_soon(answered, line, 1, f"a[{{{reply}}}]")
+        with trio.move_on_after(2), pytest.raises((SocketLost, BrokerError, trio.Cancelled)):
+            await (talk.authorize(TOKEN, TOKEN.access) if endpoint == "authorize" else talk.ask(endpoint, {}))
+    held = gate.held()
+    assert held is not None
+    assert 0 < held.until_ns - host.timeline.now_ns() <= seconds * SECOND_NS
+    told: list[str] = []
+    await gate.reopened(told.append)
+    assert seconds <= trio.current_time() <= seconds + 1
+    assert told == [held.reason]
 
 
 async def test_an_answer_in_pieces_is_complete_when_all_came_or_no_time_is_left(autojump_clock: Any) -> None:

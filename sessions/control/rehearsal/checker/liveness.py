@@ -26,7 +26,6 @@ QUIET: Final = 60.0  # seconds after the storm in which what it began may still 
 TOKEN_LOST_WITHIN: Final = 30.0
 HELD_UP: Final = frozenset({"F03", "F38", "F40"})  # rows of strikes that stall connections
 LATEST: Final = 60.0  # seconds that a stalled request may wait
-SOCKET: Final = "SOCKET"  # the method of what is asked in a frame
 START_WITHIN: Final = 10.0
 BROKER_TIME: Final = 20.0  # what the brokers' own answers may add to a start
 JOURNAL_WITHIN: Final = 5.0
@@ -101,8 +100,7 @@ class WaitsAsTold(Invariant):
         """Looks at what is told and what comes."""
         facts = entry.facts
         if entry.kind == log.ANSWERED and facts.get("status") in (418, 429) and facts.get("retry_after") is not None:
-            if facts["method"] != SOCKET:  # a frame has no headers: nobody was told a time
-                self._until[broker] = (self.now, self.now + float(facts["retry_after"]))
+            self._until[broker] = (self.now, self.now + float(facts["retry_after"]))
         elif entry.kind == log.ARRIVED and "where" in facts and broker in self._until:
             told, until = self._until[broker]
             on_its_way = self.now < max(told + 0.5, self._clouded)

@@ -36,6 +36,19 @@ def test_a_path_that_is_no_socket_is_refused() -> None:
     played(play)
 
 
+@pytest.mark.parametrize(("fault", "status"), [("quota=429,7", 200), ("quota=429", 429)])
+def test_f10_a_time_to_wait_is_told_as_a_penalty_for_a_frame_has_no_headers(fault: str, status: int) -> None:
+    async def play(user: User) -> None:
+        async with user.synced() as sock:
+            user.emulator.faults.on(f"{fault}/query*1")
+            answer = await sock.ask("auth/me")
+            assert answer["s"] == status
+            assert status != 200 or (answer["d"]["p-time"], answer["d"]["p-captcha"]) == (7, False)
+            assert (await sock.get("auth/me"))["name"]
+
+    played(play)
+
+
 def test_a_token_may_be_shown_bare_or_as_json_text_as_clients_of_others_do() -> None:
     async def play(user: User) -> None:
         async with user.synced() as sock:
