@@ -211,7 +211,13 @@ class AccountBooks(Actor):
         if key is None:
             self._hear_of_stranger(news)
             return
-        wrong = self.desk.entries[key].excess(news.event) or self.desk.hear(key, news.event)
+        event = news.event
+        wrong = self.desk.entries[key].excess(event)
+        if not wrong:
+            if self.desk.inferred and type(event) is Filled and self.desk.is_rival(key, event.fill):
+                self._hear_of_fill(event.fill)
+                return
+            wrong = self.desk.hear(key, event)
         if wrong:
             self._doubt(f"order {key}", wrong)
 
@@ -238,7 +244,7 @@ class AccountBooks(Actor):
             self.look()
 
     def _hear_of_fill(self, fill: Fill) -> None:
-        """An execution of an order that we do not know yet."""
+        """An execution of an order that we do not know yet, or that takes the place of what was made up."""
         now = self._now()
         result = found.heard(self._books(), fill, now, self.connection.capability)
         self._take(result.events)

@@ -16,6 +16,7 @@ from brokers.collector import collector_paused
 from brokers.desk_entry import Entry, KnownFills
 from brokers.desk_state import FORMAT, BadSnapshot, DeskState
 from brokers.errors import BrokerError
+from brokers.executions import Restatement
 from brokers.instruments import Instrument
 from brokers.ledger import AccountTerms, Correction, Ledger, LedgerError, Print, RecentIds, dump, load
 from brokers.lifecycle import LifecycleError, OrderLife, advance
@@ -268,22 +269,45 @@ class AccountDesk:
             entry.changed_wall_ns = self.clock.wall_ns()
             self._tell(entry.session, self.report(entry))
 
+    def is_rival(self, key: str, fill: Fill) -> bool:
+        """Whether an execution of an order may have to take the place of something that was made up."""
+        if fill.id in self.entries[key].life.executions.by_id:
+            return False
+        return any(one.order_key == key or _may_be(fill, one) for one in self.inferred.values())
+
     def _correct(self, entry: Entry, before: OrderLife, event: Corrected | Busted) -> None:
-        """Takes a fill back in the ledger, and books what stands for it now."""
-        was = before.executions.by_id.get(event.execution_id)
-        if was is None:
-            return
-        order, session = entry.life.order, entry.session
+        """Takes back in the ledger what an execution was, and books what stands for it now.
+
+        The broker may correct one that it has not told of yet, or the same one several times.
+        """
+        id_, known = event.execution_id, before.executions.by_id
+        was, (booked_as, next_id) = known.get(id_), self._names_of(id_)
         replacement = None
-        if isinstance(event, Corrected):
-            new_id = event.fill.id if event.fill.id != event.execution_id else f"{event.execution_id}/restated"
-            replacement = attrs.evolve(event.fill, id=new_id, session=session)
+        if isinstance(event, Corrected) and _reads_anew(event, known, entry.life.executions.by_id):
+            fill, same_id = event.fill, booked_as if was is None else next_id
+            new_id = same_id if fill.id == id_ else fill.id
+            replacement = attrs.evolve(fill, id=new_id, session=fill.session or entry.session)
+        if was is None:
+            if replacement is not None:
+                self._book(replacement, replacement.session, entry.touched_ns)
+            return
+        order = entry.life.order
         time_ns = replacement.time_ns if replacement is not None else entry.touched_ns
         original = Fill(
-            event.execution_id, self.broker, self.account, order.symbol, order.side, was.quantity, was.price, time_ns,
-            session=session,
+            booked_as, self.broker, self.account, order.symbol, order.side, was.quantity, was.price, time_ns,
+            fee=was.fee, session=entry.session,
         )  # fmt: skip
-        self.ledger.correct(Correction(f"{event.execution_id}/taken back", original, replacement, time_ns))
+        self.moved_ns[order.symbol] = entry.touched_ns
+        self.ledger.correct(Correction(f"{booked_as}/taken back", original, replacement, time_ns))
+
+    def _names_of(self, execution_id: str) -> tuple[str, str]:
+        """What an execution is called in the ledger, where no id comes twice, and what its next reading will be."""
+        name, number = execution_id, 1
+        while True:
+            following = f"{execution_id}/restated" if number == 1 else f"{execution_id}/restated/{number}"
+            if not self.ledger.is_reversed(name):
+                return name, following
+            name, number = following, number + 1
 
     def _drop(self, key: str) -> None:
         self.entries.pop(key, None)
@@ -306,6 +330,8 @@ class AccountDesk:
             for broker_order_id in entry.life.broker_order_ids:
                 self.by_broker_id.pop(broker_order_id, None)
                 self.closed.remember(broker_order_id, Print(entry.touched_ns))
+            if self.inferred:
+                self.inferred = {id_: fill for id_, fill in self.inferred.items() if fill.order_key != oldest}
 
     def problem(self, error: Exception) -> None:
         """Counts something that could not be taken in."""
@@ -416,3 +442,15 @@ class AccountDesk:
             moved_ns = self.moved_ns.get(position.symbol, 0)
             holdings[position.symbol, None] = found.Holding(position.quantity, position.average_price, shares, moved_ns)
         return holdings
+
+
+def _reads_anew(event: Corrected, before: Restatement, after: Restatement) -> bool:
+    """Whether a correction makes an execution count as it did not before; one that is void stays so."""
+    id_ = event.fill.id
+    return after.get(id_) is not None and (id_ == event.execution_id or id_ not in before)
+
+
+def _may_be(fill: Fill, correction: Fill) -> bool:
+    """Whether an execution may be what a position was corrected by."""
+    same = (correction.symbol, correction.side) == (fill.symbol, fill.side)
+    return correction.order_key is None and same and fill.time_ns <= correction.time_ns

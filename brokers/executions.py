@@ -26,6 +26,7 @@ class Execution:
 
     quantity: Decimal
     price: Decimal
+    fee: Decimal = _ZERO
 
 
 Restatement = Mapping[str, Execution | None]

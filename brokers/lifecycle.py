@@ -341,7 +341,7 @@ def _filled(life: OrderLife, event: Filled) -> OrderLife:
     if fill.id in life.executions.by_id:
         return _noting(life, Duplicate(fill.id))
     late = life.standing.final and life.state.final
-    life = _booked(life, event, {fill.id: Execution(fill.quantity, fill.price)})
+    life = _booked(life, event, {fill.id: Execution(fill.quantity, fill.price, fill.fee)})
     if not life.broker_order_ids:
         life = _joined(life, fill.broker_order_id)
     return _noting(life, LateFill(fill)) if late else _refitted(life)
@@ -354,7 +354,7 @@ def _busted(life: OrderLife, event: Busted) -> OrderLife:
 def _corrected(life: OrderLife, event: Corrected) -> OrderLife:
     fill, known = event.fill, life.executions.by_id
     _check_fill(life, event, fill)
-    execution: Execution | None = Execution(fill.quantity, fill.price)
+    execution: Execution | None = Execution(fill.quantity, fill.price, fill.fee)
     if fill.id != event.execution_id:
         return _restated(life, event, {event.execution_id: None, fill.id: known.get(fill.id, execution)})
     void = fill.id in known and known[fill.id] is None

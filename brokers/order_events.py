@@ -168,7 +168,7 @@ class Corrected:
 @quick
 @attrs.frozen(weakref_slot=False)
 class Busted:
-    """An execution was declared void."""
+    """An execution was declared void; a gateway tells of it before, for a count of the broker may hold it."""
 
     execution_id: str
 

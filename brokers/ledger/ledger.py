@@ -142,6 +142,10 @@ class Ledger:
         entry = None if new is None else self.apply(new)
         return tuple(entries) if entry is None else (*entries, entry)
 
+    def is_reversed(self, fill_id: str) -> bool:
+        """Whether a fill was taken back, so that its id counts as booked and nothing stands under it."""
+        return self.account.others.get(f"reversal/{fill_id}") is not None
+
     def note(self, correction: Correction) -> None:
         """Keeps in mind that the original counts as booked and reversed, without booking anything."""
         account, original = self.account, correction.original

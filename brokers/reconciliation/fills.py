@@ -1,6 +1,6 @@
 """Executions: each is booked once, on the order that it belongs to, and takes the place of what was made up for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import attrs
@@ -58,13 +58,19 @@ def hear(draft: Draft, fill: Fill) -> None:
 
 
 def _restate(draft: Draft, fill: Fill) -> None:
-    """Takes over a price or quantity that the broker lists otherwise than it was told, once no list can be older."""
+    """Takes over what the broker lists otherwise than it was told, once no list can be older.
+
+    A list that shows no fee may not have it yet.
+    """
     claim, asked = _claim_of(draft, fill), draft.truth.fills
     if claim is None or asked is None or asked.asked_ns < claim.touched_ns + draft.orders.visibility_ns:
         return
     known = claim.life.executions.by_id.get(fill.id)
-    changed = known is not None and (known.quantity, known.price) != (fill.quantity, fill.price)
-    if changed and draft.fits(claim.key, Corrected(fill.id, fill)):
+    if known is None:
+        return
+    if not fill.fee:
+        fill = attrs.evolve(fill, fee=known.fee)
+    if known != Execution(fill.quantity, fill.price, fill.fee) and draft.fits(claim.key, Corrected(fill.id, fill)):
         draft.disagree(fill.symbol, draft.now.ns)
 
 
@@ -77,11 +83,14 @@ def _is_renamed(draft: Draft, claim: Claim, fill: Fill) -> bool:
     if listing is None or EXACT.add(executions.quantity, fill.quantity) <= claim.life.order.quantity:
         return False
     gone = draft.renamed | {one.id for one in listing.items}
-    same = Execution(fill.quantity, fill.price)
-    known = next((id_ for id_, one in executions.by_id.items() if one == same and id_ not in gone), None)
+    known = next((id_ for id_, one in executions.by_id.items() if id_ not in gone and _alike(one, fill)), None)
     if known is not None:
         draft.renamed.add(known)
     return known is not None
+
+
+def _alike(known: Execution | None, fill: Fill) -> bool:
+    return known is not None and (known.quantity, known.price) == (fill.quantity, fill.price)
 
 
 def _of_order(draft: Draft, claim: Claim, fill: Fill) -> None:
@@ -228,11 +237,25 @@ def _take_back(draft: Draft, fill: Fill, quantity: Decimal) -> Decimal:
 # What was not told is made up.
 
 
+def count_alone(draft: Draft, key: str, executed_wall_ns: int) -> None:
+    """Makes up at once what an order counts that nobody will tell the executions of; it was executed after that moment.
+
+    What its position was corrected by since then is taken back.
+    """
+    claim = draft.claims[key]
+    _infer(draft, claim, claim.life.executions.owed, since_wall_ns=executed_wall_ns)
+
+
 def infer(draft: Draft) -> None:
-    """Makes up what reports count and no execution has shown, once it has had its time to come."""
-    since = {}
+    """Makes up what reports count and no execution has shown, once it has had its time to come.
+
+    What was made up for more than is counted by now is taken back.
+    """
+    since, made_up = {}, _made_up(draft)
     for claim in list(draft.claims.values()):
-        missing = _missing(draft, claim)
+        missing = EXACT.subtract(claim.life.executions.owed, made_up.get(claim.key, _ZERO))
+        if missing < 0:
+            _supersede_of_order(draft, claim.key, claim.life)
         if missing <= 0:
             continue
         since[claim.key] = first_ns = draft.notes.owed_since_ns.get(claim.key, draft.now.ns)
@@ -245,23 +268,24 @@ def infer(draft: Draft) -> None:
     draft.note(owed_since_ns=since)
 
 
-def _missing(draft: Draft, claim: Claim) -> Decimal:
-    owed = claim.life.executions.owed
-    if not owed:
-        return _ZERO
-    made_up = (fill.quantity for fill in draft.fold.inferred.values() if fill.order_key == claim.key)
-    return EXACT.subtract(owed, sum(made_up, _ZERO))
+def _made_up(draft: Draft) -> Mapping[str, Decimal]:
+    """How much is made up, by order."""
+    amounts: dict[str, Decimal] = {}
+    for fill in draft.fold.inferred.values():
+        if fill.order_key is not None:
+            amounts[fill.order_key] = EXACT.add(amounts.get(fill.order_key, _ZERO), fill.quantity)
+    return amounts
 
 
-def _infer(draft: Draft, claim: Claim, quantity: Decimal) -> None:
+def _infer(draft: Draft, claim: Claim, quantity: Decimal, *, since_wall_ns: int | None = None) -> None:
     price = _price(draft, claim, quantity)
     if price is None:
         text = f"{quantity} is filled at a price that nobody told; the position will show it"
         draft.alert(Concern.INFERRED, f"order {claim.key}", text)
         return
-    order, reported = claim.life.order, claim.life.executions.reported
+    order = claim.life.order
     fill = Fill(
-        id=made_up_id("inferred", draft.books.broker, draft.books.account, claim.key, f"{EXACT.normalize(reported):f}"),
+        id=_inferred_id(draft, claim),
         broker=draft.books.broker,
         account=draft.books.account,
         symbol=order.symbol,
@@ -273,9 +297,22 @@ def _infer(draft: Draft, claim: Claim, quantity: Decimal) -> None:
         broker_order_id=next(reversed(claim.life.broker_order_ids), None),
         session=claim.session,
     )
+    if claim.session is None:
+        fill = attrs.evolve(fill, session=_owner_of(draft, fill))
+    if since_wall_ns is not None:
+        _supersede(draft, attrs.evolve(fill, time_ns=since_wall_ns))
     draft.emit(InferredFill(fill))
     draft.disagree(order.symbol, draft.now.ns)
     draft.alert(Concern.INFERRED, f"order {claim.key}", f"{quantity} at {price} is counted without an execution")
+
+
+def _inferred_id(draft: Draft, claim: Claim) -> str:
+    """The id of what is made up for a count: another one where it was taken back with the count, which came again."""
+    count = f"{EXACT.normalize(claim.life.executions.reported):f}"
+    id_ = made_up_id("inferred", draft.books.broker, draft.books.account, claim.key, count)
+    while draft.fold.knows(id_):
+        id_ = made_up_id("inferred", id_)
+    return id_
 
 
 def _price(draft: Draft, claim: Claim, quantity: Decimal) -> Decimal | None:

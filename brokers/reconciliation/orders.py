@@ -10,7 +10,7 @@ from brokers.order_events import Reconciled, ReplaceConfirmed, Snapshot
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft
 from brokers.reconciliation.events import Adopted, Concern
-from brokers.reconciliation.fills import revive
+from brokers.reconciliation.fills import count_alone, revive
 from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import Sight, external_key
 from brokers.reconciliation.truth import Told
@@ -24,9 +24,12 @@ _REQUESTED = frozenset({OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE})
 
 
 def adopt(draft: Draft, sight: Sight) -> None:
-    """Takes a living order that is not ours into the books; a finished one counts by its fills alone."""
-    told = sight.told
-    if told.report.state.final or told.report.state in _SILENT:
+    """Takes an order that is not ours into the books: a living one, or one of which no executions will ever be told.
+
+    Any other that is finished counts by its executions.
+    """
+    told, alone = sight.told, _counts_alone(draft, sight.told)
+    if told.report.state in _SILENT or (told.report.state.final and not alone):
         return
     name = told.broker_order_id or told.report.order.key
     order = told.report.order
@@ -39,6 +42,16 @@ def adopt(draft: Draft, sight: Sight) -> None:
     if key not in draft.claims:
         session = draft.books.owners.get(order.symbol)
         draft.adopt(Adopted(key, life_of(attrs.evolve(order, key=key), told), session, dated), key)
+        if alone:
+            count_alone(draft, key, dated)
+
+
+def _counts_alone(draft: Draft, told: Told) -> bool:
+    """Whether a finished order executed something, since our books were whole, that only its own count tells."""
+    listing, report = draft.truth.orders, told.report
+    if draft.orders.fill_ids or not (report.state.final and report.filled and draft.books.policy.adopt):
+        return False
+    return listing is not None and told.dated_wall_ns is not None and listing.reaches(told.dated_wall_ns)
 
 
 def reappear(draft: Draft, key: str, sight: Sight) -> None:

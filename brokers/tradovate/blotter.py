@@ -80,6 +80,8 @@ class _Entry:
     fresh: dict[int, FillRow] = attrs.field(factory=dict)  # executions that are to be told
     twins: dict[int, FillRow] = attrs.field(factory=dict)  # like a told one, and not counted beside it so far
     told_ids: dict[int, int] = attrs.field(factory=dict)  # an execution's other id -> the one it was told under
+    fees: dict[int, Decimal] = attrs.field(factory=dict)  # with which executions were told, those of nought left out
+    paid: dict[int, None] = attrs.field(factory=dict)  # executions whose fee has come since they were told
     counted: Decimal | None = None  # the most that the exchange said to be filled
 
     @property
@@ -137,6 +139,7 @@ class Blotter:
         self._orders: dict[int, int] = {}  # command -> order
         self._reports: OrderedDict[int, CommandReportRow] = OrderedDict()  # on commands that are not known yet
         self._fees: OrderedDict[int, Decimal] = OrderedDict()
+        self._of_fill: OrderedDict[int, int] = OrderedDict()  # execution, by either id -> order
         self._finished: deque[int] = deque()
         self._pending: dict[int, None] = {}
 
@@ -235,8 +238,7 @@ class Blotter:
                 self._entry(order_id).fresh[row.id] = row
                 return order_id
             case FeeRow():
-                _put(self._fees, row.id, row.total, MOST_FEES)
-                return None
+                return self._absorb_fee(row)
 
     def _absorb_order(self, row: OrderRow) -> int:
         entry = self._entry(row.id)
@@ -302,6 +304,13 @@ class Blotter:
         entry.waiting.append(ReplaceConfirmed(broker_order_id=str(order_id)))
         return order_id
 
+    def _absorb_fee(self, row: FeeRow) -> int | None:
+        _put(self._fees, row.id, row.total, MOST_FEES)
+        order_id = self._of_fill.get(row.id)
+        if order_id is not None:
+            self._entry(order_id).paid[row.id] = None
+        return order_id
+
     def _name(self, order_id: int, entry: _Entry, key: str) -> None:
         entry.key = key
         self._ids[key] = order_id
@@ -339,8 +348,8 @@ class Blotter:
             return
         before, entry.shown = entry.shown, shown
         waiting, entry.waiting = entry.waiting, []
-        events = [*self._executions(entry, account, shown.order), *_terms(before, shown, waiting, entry.key)]
-        events += _word(before, shown, entry)
+        events = [*self._executions(entry, account, shown.order), *self._late_fees(entry, account, shown.order)]
+        events += [*_terms(before, shown, waiting, entry.key), *_word(before, shown, entry)]
         for event in events:
             yield OrderNews(account, entry.key, str(order_id), event, now_ns)
 
@@ -359,11 +368,26 @@ class Blotter:
                 self.bad.append(bad)
                 continue
             entry.fills[row.id] = row
+            for id_ in (one.id, row.id):
+                _put(self._of_fill, id_, one.order_id, MOST_FEES)
+            if fill.fee:
+                entry.fees[row.id] = fill.fee
+            if known is None:
+                yield Filled(fill)
             if not row.active:
                 yield Busted(fill.id)
-            elif known is None:
-                yield Filled(fill)
-            elif (known.qty, known.price, known.active) != (row.qty, row.price, row.active):
+            elif known is not None and (known.qty, known.price, known.active) != (row.qty, row.price, row.active):
+                yield Corrected(fill.id, fill)
+
+    def _late_fees(self, entry: _Entry, account: str, order: Order) -> Iterator[Event]:
+        """Executions told before their fees came, told again with them."""
+        paid, entry.paid = entry.paid, {}
+        for id_ in paid:
+            told_id, fee = entry.told_ids.get(id_, id_), self._fees.get(id_, _ZERO)
+            row = entry.fills.get(told_id)
+            if row is not None and row.active and fee != entry.fees.get(told_id, _ZERO):
+                entry.fees[told_id] = fee
+                fill = fill_of(row, account, order.symbol, entry.key, fee)
                 yield Corrected(fill.id, fill)
 
     def _fill(self, row: FillRow, account: str, order: Order, entry: _Entry) -> Fill:
@@ -372,7 +396,8 @@ class Blotter:
         most = entry.most(order.quantity)
         if row.qty > most:
             raise BadPayload(f"fill {row.id}", f"at most {most} in one execution", row)
-        return fill_of(row, account, order.symbol, entry.key, self._fees.get(row.id, _ZERO))
+        fee = self._fees.get(row.id) or entry.fees.get(row.id, _ZERO)
+        return fill_of(row, account, order.symbol, entry.key, fee)
 
     def _forget(self) -> None:
         """Forgets the orders that were finished longest ago, and where there are far too many, the oldest."""

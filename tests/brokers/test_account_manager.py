@@ -485,6 +485,30 @@ def test_flatten_goes_on_without_executions_that_never_come() -> None:
     at_the_desk(play)
 
 
+def test_b5_an_execution_that_comes_by_the_stream_takes_the_place_of_what_was_made_up_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def no_fills(*_: object) -> list[Fill]:
+        await trio.lowlevel.checkpoint()
+        return []
+
+    async def play(desk: Desk) -> None:
+        order, venue = await _filled_without_its_execution(desk), desk.broker.need_orders()
+        (fill,) = await venue.fills_since("paper-1", 0)
+        monkeypatch.setattr(venue, "fills_since", no_fills)
+        await trio.sleep(20)
+        assert [one.quantity for one in desk.manager.desk.inferred.values()] == [3]
+        for _ in range(2):
+            desk.books.cast(AccountBooks.hear, OrderNews("paper-1", order.key, None, Filled(fill), fill.time_ns))
+        await trio.sleep(0.01)
+        (position,) = await desk.broker.account_positions(desk.account)
+        assert (position.quantity, position.average_price) == (Decimal(3), fill.price)
+        await trio.sleep(20)
+        assert (await desk.books.call(AccountBooks.agreed)).agreed
+
+    at_the_desk(play)
+
+
 def test_a_bracket_is_one_object_and_its_exits_never_both_fill() -> None:
     async def play(desk: Desk) -> None:
         entry = desk.order(Side.BUY, 2)

@@ -88,7 +88,9 @@ class Record:
 class OrderBook:
     """All orders of all accounts."""
 
-    def __init__(self, house: House, desk: Desk, store: Store, names: Names, holdings: Holdings) -> None:
+    def __init__(
+        self, house: House, desk: Desk, store: Store, names: Names, holdings: Holdings, *, fee_seconds: float = 0
+    ) -> None:
         self.updates = Updates(house.faults, untrue)
         self.records: dict[int, Record] = {}
         self._house = house
@@ -97,6 +99,7 @@ class OrderBook:
         self._store = store
         self._names = names
         self._holdings = holdings
+        self._fee_seconds = fee_seconds
         self._ids = count(_FIRST_ID)
         self._report_names = count(_FIRST_NAME)
         self._exchange_ids = count(_FIRST_AT_EXCHANGE)
@@ -260,9 +263,14 @@ class OrderBook:
         told = self._store.put("fill", self._fill_row(record, fill, fill_id))
         if self._faults.strikes("fill-two-ids") is not None:
             told = prop("fill", "Created", told["entity"] | {"id": fill_id + _OTHER_ID})
-        fee = self._store.put("fillFee", {"id": fill_id, "commission": plain(fill.fee), "commissionCurrencyId": 1})
-        self._tell(record, [report, told, fee, *moved, *self._holdings.traded(fill)], fills=True)
+        fee = [] if self._fee_seconds else [self._fee(fill, fill_id)]
+        self._tell(record, [report, told, *fee, *moved, *self._holdings.traded(fill)], fills=True)
+        if self._fee_seconds:
+            self._house.later(self._fee_seconds, lambda: self._tell(record, [self._fee(fill, fill_id)]))
         self._mistake(record, fill)
+
+    def _fee(self, fill: Fill, fill_id: int) -> Prop:
+        return self._store.put("fillFee", {"id": fill_id, "commission": plain(fill.fee), "commissionCurrencyId": 1})
 
     def _mistake(self, record: Record, fill: Fill) -> None:
         for name, mend in (("bust", self._bust), ("correction", self._correct)):

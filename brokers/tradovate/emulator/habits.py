@@ -33,3 +33,5 @@ class Habits:
     token_seconds: float = attrs.field(default=90 * 60.0, validator=attrs.validators.gt(0))
     exchange_seconds: float = attrs.field(default=0.02, validator=attrs.validators.ge(0))
     """How long a command is on its way to the exchange after it was answered."""
+    fee_seconds: float = attrs.field(default=0, validator=attrs.validators.ge(0))
+    """How long after an execution its fee is told and listed; 0: with it."""

@@ -96,7 +96,7 @@ class Tradovate:
         self._windows = FixedWindows()
         self._sockets: dict[Socket, None] = {}
         self._holdings = Holdings(desk, store, names, house.wall_ns)
-        book = OrderBook(house, desk, store, names, self._holdings)
+        book = OrderBook(house, desk, store, names, self._holdings, fee_seconds=habits.fee_seconds)
         self._counter = Counter(house, desk, store, names, book, Pipe(house, habits.exchange_seconds))
         self._sync = Synchronisation(store, book, house.faults, logins.user.id)
         self._market = MarketData(house, desk, names)

@@ -6,14 +6,17 @@ from typing import Any
 import attrs
 import pytest
 
+from brokers.capability import KeyClass
 from brokers.model import Change
-from brokers.order_events import CancelConfirmed, Filled, ReplaceRequested
-from brokers.reconciliation import Adopted, OrderEvent
+from brokers.order_events import CancelConfirmed, Corrected, Filled, ReplaceRequested
+from brokers.reconciliation import Adopted, InferredFill, OrderEvent, Policy
 from tests.brokers.reconciliation.play import (
     FAILED,
     LISTED,
+    NAMED,
     SECOND,
     SELL,
+    WALL,
     D,
     S,
     capability,
@@ -188,6 +191,81 @@ def test_b15_without_execution_ids_nothing_is_waited_for() -> None:
     result = stage.cycle(5, orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
     assert kinds(result.events) == ["OrderEvent", "InferredFill"]
     assert of(stage.position(), stage.average()) == (2, 4501)
+
+
+UNTOLD = capability(KeyClass.ABSENT, fill_ids=False)  # a broker that counts, and tells of no executions
+STRANGE = order("", quantity=2)
+
+
+@pytest.mark.parametrize("owner", [None, "es-trend"])
+def test_b11_a_strangers_order_that_was_filled_before_anybody_saw_it_is_named_where_only_its_count_tells(
+    owner: str | None,
+) -> None:
+    stage = play(owners={} if owner is None else {"ESZ26": owner}, can=UNTOLD)
+    filled: dict[str, Any] = {"orders": [told(STRANGE, S.FILLED, 2, 4501, bid="99")], "held": [held(2, 4501)]}
+    result = stage.cycle(**filled)
+    adopted, inferred = result.events
+    assert isinstance(adopted, Adopted)
+    assert isinstance(inferred, InferredFill)
+    assert of(adopted.session, adopted.life.broker_order_ids) == (owner, ("99",))
+    assert of(inferred.fill.order_key, inferred.fill.price, inferred.fill.session) == (adopted.key, 4501, owner)
+    assert concerns(result) == {"external", "inferred"}
+    assert of(stage.state(adopted.key), stage.position()) == (S.FILLED, 2)
+    again = stage.cycle(5, **filled)
+    assert of(again.events, again.alerts, again.agreed) == ((), (), True)
+
+
+def test_b11_what_a_stranger_sells_of_a_sessions_position_is_the_sessions_though_only_a_count_tells() -> None:
+    stage = play(holding=(2, 4500), can=UNTOLD)
+    sold = told(order("", SELL), S.FILLED, 1, 4502, bid="99")
+    stage.cycle(orders=[sold], held=[held(1, 4500)])
+    assert stage.books.holdings["ESZ26", None].shares == {"es-trend": 1}
+
+
+@pytest.mark.parametrize(
+    ("can", "more", "state", "filled"),
+    [
+        (NAMED, {}, S.FILLED, 2),  # its executions are told
+        (UNTOLD, {"since": WALL + SECOND}, S.FILLED, 2),  # older than what the list must show
+        (UNTOLD, {"policy": Policy(adopt=False)}, S.FILLED, 2),
+        (UNTOLD, {}, S.CANCELED, 0),
+    ],
+)
+def test_b11_a_strangers_order_that_is_over_is_no_news_otherwise(
+    can: Any, more: dict[str, Any], state: S, filled: int
+) -> None:
+    stage = play(can=can, **({"policy": more.pop("policy")} if "policy" in more else {}))
+    assert stage.cycle(orders=[told(STRANGE, state, filled, 4501, bid="99")], **more).events == ()
+
+
+def test_b11_a_strangers_order_that_is_listed_late_takes_the_place_of_the_correction_of_its_position() -> None:
+    stage = play(can=UNTOLD, starting=True)
+    assert kinds(stage.cycle(5, held=[held(2, 4501)]).events) == ["PositionCorrected"]
+    late = [told(STRANGE, S.FILLED, 2, 4501, bid="99", created=100)]
+    assert kinds(stage.cycle(5, orders=late, held=[held(2, 4501)]).events) == ["Adopted", "Superseded", "InferredFill"]
+    result = stage.cycle(5, orders=late, held=[held(2, 4501)])
+    assert of(stage.position(), stage.average(), result.agreed) == (2, 4501, True)
+
+
+def test_f18_what_was_made_up_for_a_count_is_taken_back_with_the_count() -> None:
+    stage = play(claim(working(K2)), can=UNTOLD)
+    stage.cycle(orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
+    stage.cycle(10, orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
+    assert stage.position() == 2
+    results = [stage.cycle(10, orders=[told(K2, S.CANCELED, 0)], held=[]) for _ in range(3)]
+    assert of(stage.state(), stage.position(), stage.books.inferred) == (S.CANCELED, 0, {})
+    assert of(results[-1].agreed, concerns(results[-1])) == (True, set())
+
+
+def test_a_fee_that_a_list_shows_later_than_its_execution_is_booked_and_one_that_it_does_not_show_is_kept() -> None:
+    stage = play(claim(working(K2)))
+    stage.hear(attrs.evolve(REAL, fee=D(0)))
+    filled: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4501.5)], "held": [held(2, 4501.5)]}
+    (event,) = stage.cycle(30, fills=[REAL], **filled).events
+    assert isinstance(event, OrderEvent)
+    assert event.event == Corrected("X1", REAL)
+    assert stage.cycle(5, fills=[REAL], **filled).agreed
+    assert stage.cycle(5, fills=[attrs.evolve(REAL, fee=D(0))], **filled).events == ()
 
 
 def test_b17_a_fill_during_a_replace_fills_the_order() -> None:

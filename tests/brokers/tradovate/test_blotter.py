@@ -238,6 +238,36 @@ def test_a_fill_that_is_no_longer_active_is_void_and_another_price_a_correction_
     assert told(made, ("fill", FILLS[0] | {"price": 6890.5, "active": False})) == [Busted("9")]
 
 
+def test_a_fill_that_is_void_before_anybody_heard_of_it_is_told_before_its_end_f18() -> None:
+    filled, busted = told(working(), ("fill", FILLS[0] | {"active": False}))
+    assert isinstance(filled, Filled)
+    assert busted == Busted("9")
+
+
+def test_a_fee_that_comes_after_its_fill_restates_it_once() -> None:
+    made = working()
+    (filled,) = told(made, ("fill", FILLS[0]))
+    assert isinstance(filled, Filled)
+    (restated,) = told(made, ("fillFee", {"id": 9, "commission": 1.5, "exchangeFee": 0.59}))
+    assert isinstance(restated, Corrected)
+    assert (restated.execution_id, restated.fill.fee) == ("9", Decimal("2.09"))
+    assert (restated.fill.quantity, restated.fill.price) == (filled.fill.quantity, filled.fill.price)
+    assert told(made, ("fillFee", {"id": 9, "commission": 1.5, "exchangeFee": 0.59})) == []
+    (corrected,) = told(made, ("fill", FILLS[0] | {"price": 6890.5}))
+    assert isinstance(corrected, Corrected)
+    assert corrected.fill.fee == Decimal("2.09")
+
+
+@pytest.mark.parametrize("fee_first", [True, False])
+def test_a_fee_finds_its_fill_that_waits_to_be_described(*, fee_first: bool) -> None:
+    made = blotter()
+    rows: list[tuple[str, dict[str, Any]]] = [("fill", FILLS[0]), ("fillFee", {"id": 9, "commission": 2})]
+    for row in reversed(rows) if fee_first else rows:
+        assert told(made, row) == []
+    filled = [one for one in told(made, *LIFE[:3]) if isinstance(one, Filled)]
+    assert [one.fill.fee for one in filled] == [Decimal(2)]
+
+
 OTHER = FILLS[0] | {"id": 909}  # the execution of FILLS[0] under another id
 
 

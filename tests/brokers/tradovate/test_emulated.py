@@ -8,7 +8,7 @@ import trio
 
 from brokers.account_books import AccountBooks, books_name
 from brokers.account_manager import AccountManager
-from brokers.emulation.log import ANSWERED, LINE
+from brokers.emulation.log import ANSWERED, ARRIVED, LINE
 from brokers.errors import BrokerError, Code, CredentialError
 from brokers.gateway import LinkNews
 from brokers.market import Interval, MarketStatus, Quote
@@ -36,6 +36,12 @@ async def held(pit: Pit, account: str = ACCOUNT) -> Decimal:
 
 async def agreed(pit: Pit) -> bool:
     return (await pit.runtime.name(books_name("tradovate", ACCOUNT), AccountBooks).call(AccountBooks.agreed)).agreed
+
+
+async def fees(pit: Pit) -> Decimal:
+    """What the books paid in fees."""
+    cell: Any = pit.runtime.name(books_name("tradovate", ACCOUNT), AccountBooks).cell()
+    return sum((one.fees for one in cell.actor.desk.ledger.statements()), Decimal(0))
 
 
 async def buys_at_market(pit: Pit) -> OrderReport:
@@ -79,6 +85,40 @@ def test_a_fill_reaches_order_position_and_money_with_its_fee() -> None:
         assert view.summary.cash == Decimal("999997.91")
         assert await held(pit) == 1
         assert await held(pit, OTHER) == 0
+
+    played(play)
+
+
+@pytest.mark.parametrize("by", ["stream", "list"])
+def test_a_fee_that_comes_after_its_fill_is_booked(by: str) -> None:
+    async def play(pit: Pit) -> None:
+        await pit.quote()
+        await buys_at_market(pit)
+        assert await fees(pit) == 0
+        if by == "list":
+            pit.emulator.faults.on("lose-update*1")
+        await trio.sleep(19)
+        assert await fees(pit) == 0
+        await trio.sleep(10)
+        assert await fees(pit) == Decimal("2.09")
+        assert await held(pit) == 1
+        assert await agreed(pit)
+
+    played(play, habits=Habits(fee_seconds=20))
+
+
+def test_f10_a_time_to_wait_that_a_socket_is_told_is_left_before_anything_is_asked_again() -> None:
+    async def play(pit: Pit) -> None:
+        await pit.quote()
+        pit.emulator.faults.on("quota=429,20/token*1")
+        for line in pit.emulator.door.lines:
+            await line.reset()
+        (told,) = await until(lambda: pit.emulator.log.of(ANSWERED, status=429))
+        await trio.sleep(40)
+        later = [one for one in pit.emulator.log.of(ARRIVED) if one.time_ns > told.time_ns + 10**8]
+        assert min(one.time_ns for one in later if one.facts["where"] != "token") >= told.time_ns + 20 * 10**9
+        assert pit.actor("user").talk is not None, "and then it goes on"
+        assert await agreed(pit)
 
     played(play)
 

@@ -93,7 +93,10 @@ def _out_of_table(before: str, after: str, kind: str, way: str) -> str:
 
 
 class NoOrderLost(Invariant):
-    """No order is held for dead that its broker has; in the end each that a broker took is known, a stranger's too."""
+    """No order is held for dead that its broker has; in the end each that a broker took is known, a stranger's too.
+
+    A stranger's that ended with nothing that counts has moved nothing, and nobody had to hear of it.
+    """
 
     name = "I03"
 
@@ -122,7 +125,8 @@ class NoOrderLost(Invariant):
         for order in scene.traded.orders.values():
             stream = scene.stream(order.broker, order.account)
             told = scene.told.by_broker_id.get((stream, order.key))
-            if told is None:
+            idle = order.client is None and (order.ended or order.refused) and not order.filled
+            if told is None and not idle:
                 yield f"{order.broker} took the order {order.key}, of which the journal holds nothing"
-            elif order.client is not None and told.key != order.client:
+            elif told is not None and order.client is not None and told.key != order.client:
                 yield f"{order.broker}'s order {order.key} is {order.client}, the journal says {told.key}"
