@@ -5,7 +5,6 @@ says in one breath costs one turn, not one each.
 """
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -52,7 +51,6 @@ class FeedStatistics:
 class _Stream:
     topic: tuple[str, ...]
     subscribers: int = 0
-    bars: Counter[Interval] = attrs.field(factory=Counter)  # subscribers of each
     events: int = 0
     quote: Quote | None = None
     last_ns: int | None = None
@@ -127,8 +125,6 @@ class MarketDataSource(Actor):
             with contextlib.suppress(BrokerError):
                 if stream.subscribers:
                     await self.feed.unsubscribe(symbol)
-                for interval in +stream.bars:
-                    await self.feed.unsubscribe_bars(symbol, interval)
 
     def _call(self) -> bool:
         try:
@@ -159,26 +155,6 @@ class MarketDataSource(Actor):
         if not stream.subscribers:
             await self.feed.unsubscribe(symbol)
 
-    async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
-        """Begins a symbol's stream of the broker's own finished bars, for one more subscriber; raises BrokerError."""
-        data = self.connection.capability.data
-        if data is None or not data.live_bars:
-            text = "this broker streams no bars; build them from its ticks"
-            raise broker_error(self.connection.name, Code.UNSUPPORTED, text)
-        stream = self._stream(symbol)
-        if not stream.bars[interval]:
-            await self.feed.subscribe_bars(symbol, interval)
-        stream.bars[interval] += 1
-
-    async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
-        """Ends one subscription; the stream ends with the last; one too many is fine."""
-        stream = self.streams.get(symbol)
-        if stream is None or not stream.bars[interval]:
-            return
-        stream.bars[interval] -= 1
-        if not stream.bars[interval]:
-            await self.feed.unsubscribe_bars(symbol, interval)
-
     def _stream(self, symbol: str) -> _Stream:
         return self.streams.setdefault(symbol, _Stream(market_topic(self.connection.name, symbol, self.channel)))
 
@@ -202,7 +178,7 @@ class MarketDataSource(Actor):
             self.up, self.link_text = event.up, event.text
             return
         stream = self.streams.get(event.symbol)
-        if stream is None or not (stream.subscribers or (type(event) is Bar and stream.bars[event.interval])):
+        if stream is None or not stream.subscribers:
             return
         stream.events += 1
         stream.last_ns = event.time_ns

@@ -2,15 +2,13 @@
 
 from decimal import Decimal
 
-import attrs
 import pytest
 import trio
 
-from brokers.errors import OrderRefused, Unsupported
+from brokers.errors import OrderRefused
 from brokers.gateway import LinkNews
-from brokers.market import Bar, Interval, Quote, Trade
+from brokers.market import Interval, Quote, Trade
 from brokers.market_data import MarketDataSource, market_topic
-from brokers.paper.feed import PaperFeed
 from runtime.inspection import inspect, resume, suspend
 from tests.brokers.desk import ES, Desk, at_the_desk
 
@@ -155,54 +153,5 @@ def test_history_is_asked_of_the_broker() -> None:
     async def play(desk: Desk) -> None:
         now = desk.world.clock.wall_ns()
         assert await desk.source.call(MarketDataSource.history, ES, Interval.parse("1m"), now - 60, now) == ()
-
-    at_the_desk(play)
-
-
-def live_bars(desk: Desk) -> list[tuple[str, str]]:
-    """Lets the broker stream bars; returns what it was asked."""
-    asked: list[tuple[str, str]] = []
-
-    class Streaming(PaperFeed):
-        async def subscribe_bars(self, symbol: str, interval: Interval) -> None:
-            asked.append(("begin", str(interval)))
-
-        async def unsubscribe_bars(self, symbol: str, interval: Interval) -> None:
-            asked.append(("end", str(interval)))
-
-    assert isinstance(desk.broker.feed, PaperFeed)
-    desk.broker.feed.__class__ = Streaming
-    had = desk.broker.capability.data
-    assert had is not None
-    data = attrs.evolve(had, live_bars=True)
-    object.__setattr__(desk.broker, "capability", attrs.evolve(desk.broker.capability, data=data))
-    return asked
-
-
-def test_a_stream_of_bars_is_counted_by_interval_and_only_wanted_bars_are_published() -> None:
-    minute, hour = Interval.parse("1m"), Interval.parse("1h")
-
-    async def play(desk: Desk) -> None:
-        asked = live_bars(desk)
-        source = desk.source
-        for _ in range(2):
-            await source.call(MarketDataSource.subscribe_bars, ES, minute)
-        with desk.runtime.topics.subscribe(market_topic("paper", ES)) as heard:
-            price, now = Decimal(6800), desk.world.clock.wall_ns()
-            for interval in (minute, hour):
-                source.cast(MarketDataSource.hear, Bar(ES, interval, price, price, price, price, Decimal(1), now))
-            await trio.sleep(0.01)
-            assert [event.interval for event in heard.take() if isinstance(event, Bar)] == [minute]
-        for _ in range(3):
-            await source.call(MarketDataSource.unsubscribe_bars, ES, minute)
-        assert asked == [("begin", "1m"), ("end", "1m")]
-
-    at_the_desk(play)
-
-
-def test_a_broker_without_live_bars_says_so_and_how_to_go_on() -> None:
-    async def play(desk: Desk) -> None:
-        with pytest.raises(Unsupported, match="build them from its ticks"):
-            await desk.source.call(MarketDataSource.subscribe_bars, ES, Interval.parse("1m"))
 
     at_the_desk(play)

@@ -22,7 +22,7 @@ from sessions.control.api.once import Answer, Begun, Once
 from sessions.control.api.reads import READS
 from sessions.control.api.records import Problem, command_of, decode, encode
 from sessions.control.api.socket import is_owner
-from sessions.control.api.streams import FOLLOWED, Follow
+from sessions.control.api.streams import FOLLOWED, Answered, Follow
 from sessions.control.daemon.house import House
 
 ROOT: Final = "/v1"
@@ -68,7 +68,6 @@ def control_app(hands: Hands, once: Once, owner: int, new_id: NewId, failed: Fai
     return OwnerOnly(Starlette(routes=routes, exception_handlers=missing), owner)
 
 
-Answered = Callable[[Callable[[], Awaitable[object]]], Awaitable[Answer]]
 Endpoint = Callable[[Request], Awaitable[Any]]
 
 
@@ -76,7 +75,7 @@ def _read(house: House, name: str, answered: Answered) -> Endpoint:
     async def endpoint(request: Request) -> Any:
         query: Mapping[str, str] = request.query_params
         if name in FOLLOWED and query.get("follow") == "1":
-            return Follow(house, name)
+            return Follow(house, name, query, answered)
         return _response(await answered(lambda: QUESTIONS[name](house, query)))
 
     return endpoint

@@ -86,9 +86,9 @@ class Client:
         body = {"id": command_id or new_id(), **fields}
         return self._answer("POST", f"{ROOT}/{command}", json.dumps(body).encode())
 
-    def follow(self, what: str) -> Iterator[Any]:
+    def follow(self, what: str, **query: object) -> Iterator[Any]:
         """What goes on happening, until the daemon ends; raises NoDaemon, NoAnswer, Refusal."""
-        with self._sent("GET", _address(what, {"follow": 1}), None, None) as answer:
+        with self._sent("GET", _address(what, {**query, "follow": 1}), None, None) as answer:
             if answer.status != _FINE:
                 raise Refusal(answer.status, json.load(answer))
             for line in answer:

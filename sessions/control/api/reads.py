@@ -244,18 +244,39 @@ async def curve(house: House, _: Query) -> tuple[AccountCurve, ...]:
 # Market.
 
 
-async def bars(house: House, query: Query) -> tuple[Bar, ...]:
-    """Finished bars of a symbol: `broker`, `symbol`, `interval` and `count`."""
+@attrs.frozen(eq=False)
+class BarsAsked:
+    """Whose bars are asked for, and how many."""
+
+    name: str
+    broker: Broker
+    symbol: str
+    interval: Interval
+    count: int
+
+
+def bars_asked(house: House, query: Query) -> BarsAsked:
+    """What a question for bars means: `broker`, `symbol`, `interval` and `count`; raises Refused."""
     name = _needed(query, "broker")
     broker = house.brokers.get(name)
     if broker is None:
         raise Refused(404, "unknown_broker", f"no open broker is named {name!r}", "see `pitboss brokers`")
     interval = _read(query, "interval", "1m", Interval.parse)
-    now_ns, count = house.world.clock.wall_ns(), _count(query, 100)
-    start_ns = now_ns - (count + 1) * interval.nanoseconds
+    return BarsAsked(name, broker, _needed(query, "symbol"), interval, _count(query, 100))
+
+
+async def last_bars(house: House, asked: BarsAsked) -> tuple[Bar, ...]:
+    """The last finished bars, oldest first; raises BrokerError."""
+    now_ns = house.world.clock.wall_ns()
+    start_ns = now_ns - (asked.count + 1) * asked.interval.nanoseconds
     with trio.fail_after(60):
-        found = await broker.historical_bars(_needed(query, "symbol"), interval, start_ns, now_ns)
-    return tuple(found)[-count:]
+        found = await asked.broker.historical_bars(asked.symbol, asked.interval, start_ns, now_ns)
+    return tuple(found)[-asked.count :]
+
+
+async def bars(house: House, query: Query) -> tuple[Bar, ...]:
+    """Finished bars of a symbol: `broker`, `symbol`, `interval` and `count`."""
+    return await last_bars(house, bars_asked(house, query))
 
 
 async def symbols(house: House, query: Query) -> tuple[SymbolRow, ...]:

@@ -1,25 +1,23 @@
 """What goes on happening, one JSON object a line for as long as the client listens; a slow one misses lines."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, Protocol
 
 import attrs
 import trio
+from starlette.responses import Response
 
-from sessions.control.api.reads import event_row
+from sessions.control.api.live_bars import follow_bars
+from sessions.control.api.once import Answer
+from sessions.control.api.reads import Query, event_row
 from sessions.control.api.records import encode
+from sessions.control.api.tail import Tail
 from sessions.control.daemon.house import House
 
-CAPACITY: Final = 10_000
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answered = Callable[[Callable[[], Awaitable[object]]], Awaitable[Answer]]
 
-
-@attrs.frozen
-class Missed:
-    """So many lines were not sent, because the client took none meanwhile."""
-
-    missed: int
+_FINE: Final = 200
 
 
 @attrs.frozen
@@ -29,49 +27,40 @@ class LogLine:
     line: str
 
 
-@attrs.define(eq=False)
-class Tail:
-    """The lines that wait for one client."""
+class Followed(Protocol):
+    """Offers to a tail until it is cancelled; says when it has begun, or raises why it cannot."""
 
-    waiting: deque[object] = attrs.field(factory=deque)
-    missed: int = 0
-    _news: trio.Event = attrs.field(factory=trio.Event)
-
-    def offer(self, record: object) -> None:
-        """Adds a record; never waits."""
-        if len(self.waiting) >= CAPACITY:
-            self.waiting.popleft()
-            self.missed += 1
-        self.waiting.append(record)
-        self._news.set()
-
-    async def records(self) -> AsyncIterator[object]:
-        """All that comes, for ever."""
-        while True:
-            await self._news.wait()
-            self._news = trio.Event()
-            if self.missed:
-                missed, self.missed = self.missed, 0
-                yield Missed(missed)
-            while self.waiting:
-                yield self.waiting.popleft()
+    async def __call__(self, house: House, query: Query, tail: Tail, *, task_status: trio.TaskStatus[None]) -> None:
+        """`query` says what of it."""
+        ...
 
 
-def follow_events(house: House, tail: Tail) -> Callable[[], None]:
-    """Begins to offer every event of the tree; the returned function ends that."""
+async def follow_events(
+    house: House, query: Query, tail: Tail, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Offers every event of the tree."""
+    del query
     row = event_row(house)
-    return house.runtime.events.listen(lambda event: tail.offer(row(event)))
+    await _until_cancelled(house.runtime.events.listen(lambda event: tail.offer(row(event))), task_status)
 
 
-def follow_logs(house: House, tail: Tail) -> Callable[[], None]:
-    """Begins to offer every line of the log; the returned function ends that."""
-    return house.log.listen(lambda line: tail.offer(LogLine(line)))
+async def follow_logs(
+    house: House, query: Query, tail: Tail, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Offers every line of the log."""
+    del query
+    await _until_cancelled(house.log.listen(lambda line: tail.offer(LogLine(line))), task_status)
 
 
-FOLLOWED: Final[Mapping[str, Callable[[House, Tail], Callable[[], None]]]] = {
-    "events": follow_events,
-    "logs": follow_logs,
-}
+async def _until_cancelled(leave: Callable[[], None], task_status: trio.TaskStatus[None]) -> None:
+    try:
+        task_status.started()
+        await trio.sleep_forever()
+    finally:
+        leave()
+
+
+FOLLOWED: Final[Mapping[str, Followed]] = {"events": follow_events, "logs": follow_logs, "bars": follow_bars}
 
 
 @attrs.frozen(eq=False)
@@ -80,21 +69,23 @@ class Follow:
 
     house: House
     what: str
+    query: Query
+    answered: Answered
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
-        """Sends lines until the client leaves, which the host tells by raising."""
+        """Sends lines until the client leaves, which the host tells by raising; or why there are none."""
         tail = Tail()
-        leave = FOLLOWED[self.what](self.house, tail)
-        try:
+        async with trio.open_nursery() as nursery:
+            begun = await self.answered(lambda: nursery.start(FOLLOWED[self.what], self.house, self.query, tail))
+            if begun.status != _FINE:
+                await Response(begun.body, begun.status, media_type="application/json")(scope, receive, send)
+                return
             headers = [(b"content-type", b"application/x-ndjson")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.start", "status": _FINE, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": True})
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_gone, receive, nursery.cancel_scope)
-                async for record in tail.records():
-                    await send({"type": "http.response.body", "body": encode(record) + b"\n", "more_body": True})
-        finally:
-            leave()
+            nursery.start_soon(_gone, receive, nursery.cancel_scope)
+            async for record in tail.records():
+                await send({"type": "http.response.body", "body": encode(record) + b"\n", "more_body": True})
 
 
 async def _gone(receive: Any, scope: trio.CancelScope) -> None:

@@ -22,6 +22,11 @@ def counted(default: int) -> Callable[[F], F]:
     )
 
 
+def followed(command: F) -> F:
+    """Adds --follow."""
+    return click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until you interrupt it.")(command)
+
+
 @click.command(cls=Command)
 @click.option("--open", "only_open", is_flag=True, help="Leave the finished ones out.")
 @counted(50)
@@ -94,19 +99,28 @@ def equity(daemon: Daemon, live: bool, history: bool, as_json: bool) -> None:
 @click.option("--interval", default="1m", show_default=True, help="Their length, such as 1m, 15m, 4h, 1d.")
 @click.option("--chart/--no-chart", default=None, help="A chart of the closes; by default on a terminal.")
 @counted(50)
+@followed
 @asks
 def bars(
-    daemon: Daemon, symbol: str, broker: str, interval: str, chart: bool | None, count: int, as_json: bool
+    daemon: Daemon, symbol: str, broker: str, interval: str, chart: bool | None, count: int, follow: bool, as_json: bool
 ) -> None:
     """Shows the last bars of SYMBOL, as a chart and as a table.
 
+    With --follow each bar is one line, and further ones come when they are over: from the broker's own stream of bars
+    where it has one, else by asking for them.
+
     Example: pitboss bars BTC-USD --interval 5m --count 100
     """
-    from sessions.control.commands.output import is_terminal  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.output import go_on, is_terminal  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.view.past import bar_line  # noqa: PLC0415 - as above
     from sessions.control.view.tables import bar_rows  # noqa: PLC0415 - as above
 
+    query = {"symbol": symbol, "broker": broker, "interval": interval, "count": count}
+    if follow:
+        go_on(daemon.follow("bars", **query), bar_line, as_json=as_json)
+        return
     drawn = is_terminal() if chart is None else chart
-    found = daemon.ask("bars", seconds=90.0, symbol=symbol, broker=broker, interval=interval, count=count)
+    found = daemon.ask("bars", seconds=90.0, **query)
     draw = _with_chart(bar_rows) if drawn else bar_rows
     _table(found, draw, f"no bars of {symbol}", as_json=as_json)
 

@@ -52,6 +52,18 @@ def emit(record: Any, draw: Callable[[Any, int | None], Iterable[Line]], *, as_j
         show(draw(record, width()))
 
 
+def go_on(rows: Iterable[Any], draw: Callable[[Any], Line], *, as_json: bool) -> None:
+    """Prints each record as it comes, as one object of JSON or one line, until it is interrupted."""
+    try:
+        for row in rows:
+            if as_json:
+                click.echo(json.dumps(row))
+            else:
+                show([draw(row)])
+    except KeyboardInterrupt:
+        return
+
+
 def said(record: Any, *, as_json: bool) -> None:
     """Prints what a command came to."""
     emit(record, lambda done, _: [line(done["text"])], as_json=as_json)

@@ -1,21 +1,14 @@
 """`pitboss events`, `crashes` and `logs`: what happened, and what goes on happening."""
 
-import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 import click
 
-from sessions.control.commands.books import counted
+from sessions.control.commands.books import counted, followed
 from sessions.control.commands.options import Command
 from sessions.control.commands.speaking import Daemon, asks
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def followed(command: F) -> F:
-    """Adds --follow."""
-    return click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until you interrupt it.")(command)
 
 
 @click.command(cls=Command)
@@ -71,24 +64,9 @@ def crashes(daemon: Daemon, count: int, trace: bool, as_json: bool) -> None:
 
 
 def _told(daemon: Daemon, what: str, rows: Any, draw: Callable[..., Any], *, follow: bool, as_json: bool) -> None:
-    from sessions.control.commands.output import emit  # noqa: PLC0415 - imported late: --help must stay quick
+    from sessions.control.commands.output import emit, go_on  # noqa: PLC0415 - imported late: --help must stay quick
 
-    if not follow:
-        emit(rows, lambda all_rows, _: map(draw, all_rows), as_json=as_json)
-        return
-    try:
-        for row in rows:
-            _line(row, draw, as_json=as_json)
-        for row in daemon.follow(what):
-            _line(row, draw, as_json=as_json)
-    except KeyboardInterrupt:
-        return
-
-
-def _line(row: Any, draw: Callable[..., Any], *, as_json: bool) -> None:
-    from sessions.control.commands.output import show  # noqa: PLC0415 - imported late: --help must stay quick
-
-    if as_json:
-        click.echo(json.dumps(row))
+    if follow:
+        go_on(chain(rows, daemon.follow(what)), draw, as_json=as_json)
     else:
-        show([draw(row)])
+        emit(rows, lambda all_rows, _: map(draw, all_rows), as_json=as_json)

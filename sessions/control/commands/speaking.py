@@ -98,10 +98,10 @@ class Daemon:
             self.command_id = new_id()
         return self.command_id
 
-    def follow(self, what: str) -> Iterator[Any]:
+    def follow(self, what: str, **query: object) -> Iterator[Any]:
         """What goes on happening, until the daemon ends."""
         with self._guarded():
-            yield from self._client(None).follow(what)
+            yield from self._client(None).follow(what, **query)
 
     def _client(self, seconds: float | None) -> "Client":
         from sessions.control.api.client import Client  # noqa: PLC0415 - imported late: --help must stay quick

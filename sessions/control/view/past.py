@@ -1,10 +1,10 @@
-"""Events, crashes, lines of the log and entries of the journal."""
+"""Events, crashes, bars, lines of the log and entries of the journal."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sessions.control.view.lines import Line, Span, Tone, line
-from sessions.control.view.words import moment
+from sessions.control.view.words import moment, number
 
 Record = Mapping[str, Any]
 
@@ -42,6 +42,14 @@ def crash_lines(row: Record, *, trace: bool) -> list[Line]:
         f"  while it worked on {row['message']}" if row["message"] else "",
     )
     return [head, *(line("    ", one) for one in row["trace"].splitlines())] if trace else [head]
+
+
+def bar_line(row: Record) -> Line:
+    """One bar as it is over, or how many were missed."""
+    if "missed" in row:
+        return _missed(row["missed"])
+    words = (f"{name} {number(row[name])}" for name in ("open", "high", "low", "close", "volume"))
+    return line((moment(row["time_ns"]), "dim"), "  ", "  ".join(words))
 
 
 def entry_line(row: Record) -> Line:

@@ -256,6 +256,20 @@ def test_following_prints_what_is_known_and_then_what_comes_until_the_daemon_end
     assert [json.loads(one) for one in machine] == [{"line": "earlier"}, {"line": "later"}, {"missed": 3}]
 
 
+def test_bars_are_followed_from_the_last_ones_on(fake: Fake) -> None:
+    rows = [wire(row) for row in samples.BARS]
+    fake.answers["/v1/bars"] = lines(*rows, {"missed": 2})
+    told = fake.run("bars", "ES", "--follow", "--interval", "5m", "--count", "3")
+    assert told.exit_code == 0
+    assert fake.asked[-1].path == "/v1/bars?symbol=ES&broker=paper&interval=5m&count=3&follow=1"
+    assert [line.rpartition("Z  ")[2] for line in told.stdout.splitlines()[:2]] == [
+        f"open 1  high 9  low 1  close {close}  volume 2.5" for close in (3, 1)
+    ]
+    assert "2 lines were missed" in told.stdout
+    machine = fake.run("bars", "ES", "--follow", "--json").stdout.splitlines()
+    assert [json.loads(one) for one in machine] == [*rows, {"missed": 2}]
+
+
 # In a terminal.
 
 
