@@ -18,6 +18,7 @@ TRIES: Final = "15"  # to shrink the first failed run of a command
 TIMES: Final = 100  # the everyday size of a suite
 SUITES: Final = {"tests/sessions/process/test_kills.py": 50}  # R11: 1,000 kills
 FUZZ_SECONDS: Final = 600
+SOAK_MINUTES: Final = 72 * 60  # R10
 SWITCH: Final = "NIGHTLY"
 _OWN: Final = frozenset({"nightly"})
 
@@ -39,7 +40,7 @@ class Job:
 
 def jobs(scale: float, hours: float = HOURS, keep: str = ".") -> tuple[Job, ...]:
     """Everything, each scaled; `hours` is how long a rehearsal lasts, `keep` where failed ones go."""
-    return (*_rehearsals(scale, hours, keep), *_suites(scale), *_fuzz(scale))
+    return (*_rehearsals(scale, hours, keep), *_suites(scale), *_fuzz(scale), _soak(scale))
 
 
 def _rehearsals(scale: float, hours: float, keep: str) -> Iterator[Job]:
@@ -82,6 +83,11 @@ def _fuzz(scale: float) -> Iterator[Job]:
     for codec in CODECS:
         words = ("-m", "tests.fuzz", codec, f"-max_total_time={_scaled(FUZZ_SECONDS, scale)}")
         yield Job(f"fuzz {codec}", (sys.executable, *words), skipped=missing)
+
+
+def _soak(scale: float) -> Job:
+    minutes = f"{SOAK_MINUTES * scale:g}"
+    return Job(f"soak {minutes} minutes", (sys.executable, "-m", "tests.soak", "--minutes", minutes, "--json"))
 
 
 def _scaled(whole: int, scale: float) -> int:

@@ -35,7 +35,7 @@ def test_every_seed_is_played_once_and_every_suite_with_a_size_is_run() -> None:
 @pytest.mark.parametrize("scale", [0.0001, 0.01, 3.0])
 def test_a_scale_makes_each_size_larger_or_smaller_and_none_vanish(scale: float) -> None:
     kinds = {job.kind for job in jobs(scale)}
-    assert kinds == {"rehearse", "pytest", "fuzz"}
+    assert kinds == {"rehearse", "pytest", "fuzz", "soak"}
     assert all(int(job.environ["PITBOSS_NIGHTLY"]) >= 2 for job in jobs(scale) if job.environ)
 
 

@@ -19,7 +19,7 @@ from typing import Final
 SEEDS: Final = 200
 BATCH: Final = 20
 HOURS: Final = 0.05  # R03 wants 1
-SECONDS: Final = 150.0  # R03 allows 300; all gates together stay under ten minutes
+SECONDS: Final = 120.0  # R03 allows 300; all gates together stay under ten minutes
 TWICE: Final = 50
 TWICE_HOURS: Final = 0.005
 HASH_SEEDS: Final = ("0", "4711")

@@ -102,7 +102,7 @@ class JournalSide:
                     self._take(row.entry)
 
     def _take(self, entry: Entry) -> None:
-        if not (entry.stream or "").startswith(PREFIX) or entry.kind == SNAPSHOT:
+        if not (entry.stream or "").startswith(f"{PREFIX}{self.broker}/") or entry.kind == SNAPSHOT:
             return
         match from_entry(entry.kind, entry.body, entry.wall_ns).what:
             case Intended(session=session) as intended:

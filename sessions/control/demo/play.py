@@ -19,8 +19,9 @@ from sessions.control.api.client import Refusal
 from sessions.control.demo.books import BrokerSide, JournalSide
 from sessions.control.demo.crashes import CRASHES
 from sessions.control.demo.scene import Crash, NeverWhole, Record, Scene
-from sessions.control.demo.stage import NotReady, Seat, Stage
+from sessions.control.demo.stage import NotReady, Seat, Stage, configuration
 from sessions.control.demo.verdict import Verdict, judge
+from sessions.control.emulated_login import accepted_by
 
 _FIRST, _SECOND = ACCOUNTS.values()
 SEATS: Final = (("es", _FIRST, "ES"), ("nq", _FIRST, "NQ"), ("mes", _SECOND, "MES"))
@@ -97,7 +98,9 @@ def _seats(world: World) -> tuple[Seat, ...]:
 def _scene(emulator: Emulator, stage: Stage, seats: tuple[Seat, ...], duration: float) -> Scene:
     broker = BrokerSide({str(number): name for number, name in ACCOUNTS.items()}, emulator.desk)
     broker.attach()
-    stage.prepare(emulator, seats, pause_ms=max(_QUICKEST_MS, round(duration * 1_000 / _ORDERS)))
+    pause_ms = max(_QUICKEST_MS, round(duration * 1_000 / _ORDERS))
+    login = accepted_by(emulator, "main", emulator.house.timeline.now_ns())
+    stage.prepare(configuration(emulator, seats, pause_ms), [login])
     journal = JournalSide(stage.journal, emulator.broker, emulator.desk.instruments)
     return Scene(emulator, stage, seats, broker, journal, duration)
 

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +20,13 @@ import trio
 import sessions
 from brokers.capability import Environment
 from brokers.emulation.emulator import Emulator
+from brokers.tokens.credentials import Credential
 from brokers.vault import SYSTEM_ENTROPY, CredentialId, Keyholder, standard_sources
 from brokers.vault.records import NONE_YET, to_plain
 from brokers.vault.store import Store
 from brokers.vault.unlock import CREDENTIALS_DIRECTORY, KEY_FILE_NAME
 from config.settings.writing import header, toml
 from runtime.real import real_world
-from runtime.wire.secret import Secret
 from sessions.control.api.client import Client
 from sessions.control.demo.strategy import Pulse
 
@@ -113,21 +113,20 @@ class Stage:
         """A client of the daemon."""
         return Client(self.folder / "run" / "pitboss" / "pitboss.sock", timeout=5.0)
 
-    def prepare(self, emulator: Emulator, seats: tuple[Seat, ...], pause_ms: int) -> None:
-        """Writes the configuration and a vault that holds what the emulator accepts as a login."""
+    def prepare(self, configuration: str, logins: Iterable[Credential]) -> None:
+        """Writes the configuration and a vault that holds the logins."""
         for name in ("run", "keys", "state", "state/pitboss"):
             (self.folder / name).mkdir(mode=0o700)
         disk = real_world().disk
-        disk.write(self.folder / "pitboss.toml", configuration(emulator, seats, pause_ms).encode())
+        disk.write(self.folder / "pitboss.toml", configuration.encode())
         disk.write(self.folder / "keys" / KEY_FILE_NAME, base64.b64encode(SYSTEM_ENTROPY(_KEY_BYTES)))
         keys = Keyholder(standard_sources(self._environ(), disk))
         store = Store(self.folder / "state" / "pitboss" / "vault.pitboss", disk, keys, SYSTEM_ENTROPY)
         store.open()
-        said = emulator.credentials
-        fields = {"username": said["name"], "device_id": said["deviceId"]}
-        fields |= {name: said[name] for name in ("password", "cid", "sec")}
-        login = CredentialId(emulator.broker, "main", None, Environment.PAPER)
-        store.put(login.name, to_plain({name: Secret(value) for name, value in fields.items()}), NONE_YET)
+        for login in logins:
+            of = login.id
+            kept = CredentialId(of.broker, of.login, None, Environment(of.environment))
+            store.put(kept.name, to_plain(login.fields), NONE_YET)
 
     async def start(self) -> None:
         """Starts the daemon and returns when it is ready; raises NotReady."""

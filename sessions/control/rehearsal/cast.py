@@ -14,9 +14,6 @@ from brokers.catalogue import Catalogue
 from brokers.emulation.catalogue import Part
 from brokers.emulation.emulator import Emulate, Emulator
 from brokers.market import MarketEvent
-from brokers.tokens.credentials import Credential, LoginId
-from brokers.tokens.logins import LOGINS, login_plan
-from brokers.tokens.token_set import Kept, TokenSet, with_kept
 from brokers.vault import Keyholder, Vault
 from brokers.vault.private import anybody, no_other
 from brokers.vault.shelf import VaultShelf
@@ -28,16 +25,15 @@ from runtime.simulation import Conditions, SimulatedWorld, fixed
 from runtime.wire.secret import Secret
 from runtime.world import World
 from sessions.control.daemon.house import VAULT_FILE
+from sessions.control.emulated_login import accepted_by
 
 HOSTS: Final[Mapping[str, tuple[str, ...]]] = {  # which hosts of a broker its one emulator stands in for
     "tradestation": ("host", "sign_in"),
     "tradovate": ("host", "market_host"),
     "thinkorswim": ("api", "streamer"),
 }
-_FIELDS: Final = {"name": "username", "deviceId": "device_id"}  # the wire's names for what a login plan calls otherwise
 _KEY: Final = Secret("cmVoZWFyc2FsLXJlaGVhcnNhbC1yZWhlYXJzYWwtMDE=")  # of a vault that is never written anywhere
 _SECRET: Final = frozenset({"client_secret", "refresh_token", "password", "sec"})
-_SECOND_NS: Final = 1_000_000_000
 # All of the way lies behind the broker: what is sent too early is seen there before anything else can happen.
 _FROM_BROKER: Final = Conditions(latency=fixed(0.03))
 
@@ -163,7 +159,8 @@ class Cast:
             ref: Ref[Vault] = await runtime.start(Child("vault", lambda: vault))
             shelf = VaultShelf(ref)
             for name, emulator in self.emulators.items():
-                await shelf.put(_credential(self.settings.brokers[name], emulator, world.clock.wall_ns()))
+                broker = self.settings.brokers[name]
+                await shelf.put(accepted_by(emulator, broker.login, world.clock.wall_ns()))
 
 
 class TooManyAccounts(ValueError):
@@ -198,18 +195,6 @@ def _dated(catalogue: Catalogue, name: str, now_ns: int) -> str:
     if name != record.root:
         return name
     return catalogue.front(name, catalogue.calendar(name).trading_day(now_ns)).symbol
-
-
-def _credential(broker: BrokerSettings, emulator: Emulator, wall_ns: int) -> Credential:
-    plan = login_plan(broker.kind)
-    environment = "paper" if "paper" in plan.ways else "live"  # a broker without a simulated environment has one login
-    said = {_FIELDS.get(name, name): Secret(value) for name, value in emulator.credentials.items()}
-    fields = {field.name: said[field.name] for field in LOGINS[broker.kind].fields}
-    refresh = said.get("refresh_token")
-    tokens = None
-    if refresh is not None:
-        tokens = TokenSet(Secret("ended"), refresh, wall_ns - 2 * _SECOND_NS, wall_ns - _SECOND_NS)
-    return with_kept(Credential(LoginId(broker.kind, broker.login, environment), fields), Kept(tokens, 1))
 
 
 def _table(path: tuple[str, ...], values: Mapping[str, object]) -> str:
