@@ -437,6 +437,29 @@ def test_i08_i22_the_same_entries_give_the_same_chain_and_a_stale_owner_is_fence
     assert Chain(b"a key for tests only").hash(bytes(32), 1, entry(1)) == CHAIN.hash(bytes(32), 1, entry(1))
 
 
+@pytest.mark.parametrize("count", [1, 16, 17, 50], ids="{} rows".format)
+def test_i22_a_group_of_any_size_is_fenced_out_whole(tmp_path: Path, count: int) -> None:
+    first, second = opened(tmp_path), opened(tmp_path)
+    with pytest.raises(JournalFenced):
+        first.append(entries(*range(count)))
+    with Reader(second.database) as reader:
+        assert [row.entry.kind for row in reader.since()] == ["journal.opened", "journal.opened"]
+    first.abandon()
+    second.close()
+
+
+@pytest.mark.parametrize("count", [2, 16, 17, 50], ids="{} rows".format)
+def test_a_group_whose_last_row_is_refused_leaves_no_other(tmp_path: Path, count: int) -> None:
+    store = opened(tmp_path)
+    other = sqlite3.connect(store.database, isolation_level=None)
+    other.execute("INSERT INTO entries VALUES (?, 'k', 's', NULL, '', 0, 0, x'00')", (1 + count,))
+    with pytest.raises(JournalFailed, match="UNIQUE"):
+        store.append(entries(*range(count)))
+    assert other.execute("SELECT seq, kind FROM entries").fetchall() == [(1, "journal.opened"), (1 + count, "k")]
+    other.close()
+    store.abandon()
+
+
 def test_a_store_that_is_closed_says_so(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=re.escape("open() or reopen() it first")):
         real_store(tmp_path).append(entries(1))
