@@ -1,7 +1,7 @@
 """The journal: commits one by one and in groups beside the same commits without it, and how fast it is read again.
 
 Two floors, both with one transaction a row and a thread each time: a bare table without chain, indexes and owner, and
-the journal's own store without its group commit. Floors and journal take turns in every round: a disk has moods.
+a journal's store without its group commit. Floors and journal take turns in every round: a disk has moods.
 """
 
 import math
@@ -85,26 +85,30 @@ async def _rounds(rounds: int) -> JournalSamples:
     samples = JournalSamples()
     entries = _entries()
     with tempfile.TemporaryDirectory() as folder:
-        async with _journal(Path(folder)) as (journal, store):
-            one_by_one = _OneByOne(store)
-            with closing(_Floor(Path(folder) / "floor.db")) as floor:
+        async with _writer(Path(folder)) as writer:
+
+            def journal(entry: Entry) -> Awaitable[object]:
+                return writer.commit((entry,))
+
+            with closing(_Floor(Path(folder) / "floor.db")) as floor, closing(_OneByOne(Path(folder) / "one")) as one:
                 for _ in range(rounds):
                     await _one_caller(floor.commit, entries, samples.floor_alone)
                     await _one_caller(journal, entries, samples.alone)
                     samples.floor_rows.append(await _many_callers(floor.commit, entries, EACH // 10))
-                    samples.one_by_one_rows.append(await _many_callers(one_by_one.commit, entries, EACH // 10))
-                    await trio.to_thread.run_sync(store.checkpoint)  # each pays for its own pages
+                    await one.begin()
+                    samples.one_by_one_rows.append(await _many_callers(one.commit, entries, EACH // 10))
+                    await writer.perform(Store.checkpoint)  # each pays for its own pages
                     samples.rows.append(await _many_callers(journal, entries, EACH))
     return samples
 
 
 @asynccontextmanager
-async def _journal(folder: Path) -> AsyncIterator[tuple[Commit, Store]]:
+async def _writer(folder: Path) -> AsyncIterator[Writer]:
     store = _store(folder)
     writer = Writer(store, lambda _: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        yield lambda entry: writer.commit((entry,)), store
+        yield writer
         await writer.close()
 
 
@@ -135,16 +139,25 @@ class _Floor:
 
 
 class _OneByOne:
-    """The journal's own rows without its writer; it works while the writer has nothing to do."""
+    """Another journal without a writer: one entry a commit."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, folder: Path) -> None:
+        self._store = _store(folder)
         self._turn = trio.Lock()
+
+    async def begin(self) -> None:
+        """Gives it a log that is empty and long enough, as the writer does where it has a moment."""
+        await trio.to_thread.run_sync(self._store.checkpoint)
+        await trio.to_thread.run_sync(self._store.make_room)
 
     async def commit(self, entry: Entry) -> None:
         """Appends one row durably."""
         async with self._turn:
             await trio.to_thread.run_sync(self._store.append, (entry,))
+
+    def close(self) -> None:
+        """Closes the journal."""
+        self._store.close()
 
 
 async def _one_caller(commit: Commit, entries: Iterator[Entry], seconds: list[float]) -> None:
