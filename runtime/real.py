@@ -8,9 +8,11 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import outcome
 import trio
 from trio.lowlevel import (
     Abort,
@@ -66,15 +68,26 @@ class WorkerThreads:
     def __init__(self) -> None:
         self._working = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
         """Runs work in a thread and returns its result; once it has begun a cancellation waits for its end."""
         if self._working >= MOST_THREADS:
-            return await trio.to_thread.run_sync(work)  # which waits for a free one of its own
+            result = await trio.to_thread.run_sync(work)  # which waits for a free one of its own
+            if heard is not None:
+                heard(result)
+            return result
         await checkpoint_if_cancelled()
         task, token = current_task(), current_trio_token()
+
+        def hear(result: outcome.Outcome[T]) -> None:
+            if heard is not None and isinstance(result, outcome.Value):
+                told = outcome.capture(heard, result.value)
+                result = told if isinstance(told, outcome.Error) else result
+            token.run_sync_soon(reschedule, task, result)  # a moment later: whom `heard` woke goes first
+
+        deliver = partial(reschedule, task) if heard is None else hear
         self._working += 1
         try:
-            start_thread_soon(work, lambda result: token.run_sync_soon(reschedule, task, result))
+            start_thread_soon(work, lambda result: token.run_sync_soon(deliver, result))
             return await wait_task_rescheduled(_stay)  # type: ignore[no-any-return]
         finally:
             self._working -= 1

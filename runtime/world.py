@@ -54,8 +54,11 @@ class Network(Protocol):
 class Threads(Protocol):
     """Where blocking work runs: a worker thread in life, inline in simulation."""
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Runs work off the event loop and returns its result; a cancellation waits for work to end."""
+    async def run(self, work: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
+        """Runs work off the event loop and returns its result; a cancellation waits for work to end.
+
+        `heard` is given the result as soon as the event loop has it: tasks that it wakes go on before the caller does.
+        """
         ...
 
 

@@ -21,16 +21,19 @@ class InlineThreads:
         self._working = False
         self._owed = 0.0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
         """Runs work and returns its result; once it has begun a cancellation waits for its end."""
         await trio.lowlevel.checkpoint()
         await _pass(self.latency(self._chance))
         self._working, self._owed = True, 0.0
         try:
-            return work()
+            result = work()
         finally:
             self._working = False
             await _pass(self._owed)
+        if heard is not None:
+            heard(result)
+        return result
 
     def pass_time(self, seconds: float) -> None:
         """Blocks for so many seconds: only the worker when called by work, else the whole event loop."""

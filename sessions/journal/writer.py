@@ -35,7 +35,7 @@ from sessions.journal.errors import (
     JournalFull,
     JournalRefused,
 )
-from sessions.journal.rows import Entry
+from sessions.journal.rows import Entry, Head
 from sessions.journal.store import CHECKPOINT_PAGES, Store
 from sessions.journal.unwritten import Unwritten
 
@@ -103,11 +103,33 @@ class JournalStatistics:
 
 @attrs.define(eq=False)  # not frozen: half the price of a commit's bookkeeping
 class _Ticket:
-    """Entries, or a job for the writer's thread, and who waits for it; nobody waits for notes."""
+    """Entries, or a job for the writer's thread, and who waits for it, a task or a callback; nobody waits for notes."""
 
     entries: Sequence[Entry]
-    done: Done | None
+    task: Task | None = None
+    done: Done | None = None
     job: Callable[[], Any] | None = None
+    seq: int = 0  # of its last entry, once they are on disk
+
+    @property
+    def is_note(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.task is None and self.done is None
+
+    def succeed(self, seq: int) -> None:
+        """Tells who waits that the entries are on disk; a task finds the number here, which is made for no other."""
+        if self.task is not None:
+            self.seq = seq
+            reschedule(self.task)
+        elif self.done is not None:
+            self.done(outcome.Value(seq))
+
+    def settle(self, result: outcome.Outcome[Any]) -> None:
+        """Tells who waits what became of it."""
+        if self.task is not None:
+            reschedule(self.task, result)
+        elif self.done is not None:
+            self.done(result)
 
 
 class Writer:
@@ -121,7 +143,7 @@ class Writer:
         self._path = str(store.settings.folder)
         self._tell = tell
         self._queue: deque[_Ticket] = deque()
-        self._work: list[_Ticket] = []  # what is being committed
+        self._work: deque[_Ticket] = deque()  # what is being committed, and of that who has not been told
         self._doubted: list[_Ticket] = []  # notes of which nobody knows whether they are on disk
         self._waiting = 0  # entries in the queue
         self._urgent = 0  # tickets in the queue that somebody waits for
@@ -148,13 +170,15 @@ class Writer:
         """
         await checkpoint_if_cancelled()
         self._check_open()
-        self._put(_Ticket(entries, partial(reschedule, current_task())))
-        return await wait_task_rescheduled(_stay)  # type: ignore[no-any-return]
+        ticket = _Ticket(entries, current_task())
+        self._put(ticket)
+        await wait_task_rescheduled(_stay)
+        return ticket.seq
 
     def submit(self, entries: Sequence[Entry], done: Done) -> None:
         """Queues a commit whose outcome `done` is given; raises what commit would raise at once."""
         self._check_open()
-        self._put(_Ticket(entries, done))
+        self._put(_Ticket(entries, done=done))
 
     def note(self, entries: Sequence[Entry]) -> None:
         """Queues entries that go to disk with the next commit, at latest 50 ms from now; keeps the order of calls.
@@ -163,13 +187,13 @@ class Writer:
         """
         if self._closing or self.state in (State.CLOSED, State.REFUSED):
             raise self._refusal()
-        self._put(_Ticket(entries, None))
+        self._put(_Ticket(entries))
 
     async def perform(self, job: Callable[[Store], T]) -> T:
         """Runs a job in the writer's thread between two groups; raises what the job raises."""
         await checkpoint_if_cancelled()
         self._check_open()
-        self._put(_Ticket((), partial(reschedule, current_task()), partial(job, self._store)))
+        self._put(_Ticket((), current_task(), job=partial(job, self._store)))
         return await wait_task_rescheduled(_stay)  # type: ignore[no-any-return]
 
     def statistics(self) -> JournalStatistics:
@@ -208,10 +232,10 @@ class Writer:
     def _leave_notes(self) -> None:
         """To the next writer: notes that were not begun; the others are counted, for twice would be worse than not."""
         for ticket in (*self._work, *self._doubted):
-            if ticket.done is None:
+            if ticket.is_note:
                 self._unwritten.lose(ticket.entries)
         for ticket in self._queue:
-            if ticket.done is None:
+            if ticket.is_note:
                 self._unwritten.keep(ticket.entries)
 
     async def close(self) -> None:
@@ -237,17 +261,17 @@ class Writer:
         self._waiting += size
         if ticket.job is not None:
             self._jobs += 1
-        if ticket.done is not None:
+        if not ticket.is_note:
             self._urgent += 1
             self._wake()
 
-    def _take(self) -> list[_Ticket]:
+    def _take(self) -> deque[_Ticket]:
         """The next group: a job alone, or tickets of up to 1,000 rows."""
         if not self._jobs and self._waiting <= GROUP_ROWS:
-            group, self._queue = list(self._queue), deque()
+            everything, self._queue = self._queue, deque()
             self._waiting = self._urgent = 0
-            return group
-        group = []
+            return everything
+        group: deque[_Ticket] = deque()
         queue, rows, urgent = self._queue, 0, 0
         while queue:
             ticket = queue[0]
@@ -256,7 +280,7 @@ class Writer:
                 break
             group.append(queue.popleft())
             rows += size
-            urgent += ticket.done is not None
+            urgent += not ticket.is_note
             if ticket.job is not None:
                 self._jobs -= 1
                 break
@@ -300,7 +324,7 @@ class Writer:
             await self._perform(group[0], job)
         else:
             await self._commit_group(group)
-        self._work = []
+        self._work = deque()
         self._wrote = True
         if self._store.pages >= MOST_PAGES:
             await self._checkpoint()
@@ -314,31 +338,35 @@ class Writer:
             return
         except Exception as error:  # noqa: BLE001 - it belongs to the caller who brought the job
             result = outcome.Error(error)
-        if ticket.done is not None:
-            ticket.done(result)
+        ticket.settle(result)
 
-    async def _commit_group(self, group: Sequence[_Ticket]) -> None:
-        seq = self._store.head.seq
+    async def _commit_group(self, group: deque[_Ticket]) -> None:
         try:
-            await self._write([entry for ticket in group for entry in ticket.entries])
+            await self._write(group)
         except JournalBusy as error:
             self._refuse_all(group, error)
-            self._put_back(ticket for ticket in group if ticket.done is None)
+            self._put_back(ticket for ticket in group if ticket.is_note)
         except JournalError as error:
             self._fail(group, error)
-        else:
-            for ticket in group:
-                seq += len(ticket.entries)
-                if ticket.done is not None:
-                    ticket.done(outcome.Value(seq))
 
-    async def _write(self, entries: Sequence[Entry]) -> None:
-        """Commits the entries of a group."""
+    async def _write(self, group: deque[_Ticket]) -> None:
+        """Commits the entries of a group; whoever brought them hears of it before this goes on."""
+        entries = [entry for ticket in group for entry in ticket.entries]
+        written = partial(self._written, group, len(entries))
         if entries:
-            await self._in_thread(partial(self._store.append, entries))
+            await self._in_thread(partial(self._store.append, entries), written)
+        else:
+            written(self._store.head)
+
+    def _written(self, group: deque[_Ticket], rows: int, head: Head) -> None:
         self._groups += 1
-        self._rows += len(entries)
-        self._largest = max(self._largest, len(entries))
+        self._rows += rows
+        self._largest = max(self._largest, rows)
+        seq = head.seq - rows
+        while group:
+            ticket = group.popleft()
+            seq += len(ticket.entries)
+            ticket.succeed(seq)
 
     async def _checkpoint(self) -> None:
         if self.state is not State.READY:
@@ -371,11 +399,11 @@ class Writer:
         self._failures += 1
         self._error = error
         self.state = State.REFUSED if isinstance(error, JournalFenced) else State.FAILED
-        self._doubted = [ticket for ticket in group if ticket.done is None]
+        self._doubted = [ticket for ticket in group if ticket.is_note]
         self._tell(JournalDown(error))
         queued, self._queue = self._queue, deque()
         self._waiting = self._urgent = self._jobs = 0
-        self._put_back(ticket for ticket in queued if ticket.done is None)
+        self._put_back(ticket for ticket in queued if ticket.is_note)
         self._refuse_all((*group, *queued), error)
 
     async def _recover(self) -> None:
@@ -407,8 +435,7 @@ class Writer:
 
     def _refuse_all(self, tickets: Iterable[_Ticket], error: JournalError) -> None:
         for ticket in tickets:
-            if ticket.done is not None:
-                ticket.done(outcome.Error(error))
+            ticket.settle(outcome.Error(error))
 
     def _check_open(self) -> None:
         if self._closing or self.state is not State.READY:
@@ -421,11 +448,11 @@ class Writer:
 
     # The task.
 
-    async def _in_thread(self, job: Callable[[], T]) -> T:
+    async def _in_thread(self, job: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
         """Runs to its end whatever happens: a commit that was begun is heard of."""
         results: list[T] = []
         with trio.CancelScope(shield=True):
-            results.append(await self._threads.run(job))
+            results.append(await self._threads.run(job, heard))
         return results[0]
 
     async def _sleep(self, until: float | None) -> None:

@@ -105,9 +105,9 @@ class _Hands:
     def __init__(self, life: Life, world: SimulatedWorld) -> None:
         self._life, self._threads = life, world.threads
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
         self._life.alive()
-        return await self._threads.run(self._guarded(work))
+        return await self._threads.run(self._guarded(work), heard)
 
     def _guarded(self, work: Callable[[], T]) -> Callable[[], T]:
         def guarded() -> T:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -108,6 +109,31 @@ async def test_work_that_has_begun_is_waited_for_and_a_cancelled_task_begins_non
         with trio.CancelScope() as scope:
             results.append(await threads.run(work))
     assert results == ["done"]
+
+
+async def test_what_hears_a_result_wakes_others_before_the_caller_and_hears_no_error() -> None:
+    threads, order = WorkerThreads(), list[str]()
+
+    async def wait(event: trio.Event) -> None:
+        await event.wait()
+        order.append("woken")
+
+    async def wake() -> None:
+        event = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, event)
+            await trio.testing.wait_all_tasks_blocked()
+            assert await threads.run(lambda: 42, lambda _: event.set()) == 42
+            order.append("caller")
+
+    for _ in range(20):  # tasks that wake together go in any order
+        await wake()
+    assert order == ["woken", "caller"] * 20
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(lambda: 1 // 0, lambda _: order.clear())
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(lambda: 0, lambda zero: 1 // zero)
+    assert len(order) == 40
 
 
 async def test_more_work_than_there_are_threads_is_done_all_the_same() -> None:

@@ -117,6 +117,19 @@ async def test_work_runs_inline_and_returns_its_value_or_raises_its_error(world:
 
 
 @rehearsed
+async def test_what_hears_a_result_hears_it_before_the_caller_and_no_error(world: SimulatedWorld) -> None:
+    world.threads.latency = fixed(3.0)
+    heard: list[tuple[float, int]] = []
+    assert await world.threads.run(lambda: 42, lambda result: heard.append((trio.current_time(), result))) == 42
+    assert heard == [(3.0, 42)]
+    with pytest.raises(ZeroDivisionError):
+        await world.threads.run(lambda: 1 // 0, lambda _: heard.clear())
+    with pytest.raises(ZeroDivisionError):
+        await world.threads.run(lambda: 0, lambda zero: 1 // zero)
+    assert len(heard) == 1
+
+
+@rehearsed
 async def test_threads_may_be_slow(world: SimulatedWorld) -> None:
     world.threads.latency = fixed(3.0)
     await world.threads.run(lambda: None)

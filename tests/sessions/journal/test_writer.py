@@ -1,5 +1,6 @@
 """Group commit and the actor: in a simulated world where time matters, on a real disk where threads do."""
 
+import contextlib
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ import attrs
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from runtime import Child, Runtime, Supervisor, open_runtime
 from runtime.simulation.disk import SimulatedDisk
@@ -356,6 +358,32 @@ def test_a_killed_writer_tells_all_who_wait() -> None:
 
 
 # On a real disk with real threads.
+
+
+async def test_a_callback_that_fails_ends_the_writer_and_everybody_else_is_told_once(tmp_path: Path) -> None:
+    store, told = real_store(tmp_path), list[str]()
+    store.open()
+    writer = Writer(store, lambda _: None)
+
+    def fail(_: object) -> None:
+        told.append("before")
+        raise ZeroDivisionError
+
+    async def caller(expected: type[Exception] | None) -> None:
+        with pytest.raises(expected) if expected else contextlib.nullcontext():
+            await writer.commit(entries(1))
+        told.append("task")
+
+    async with trio.open_nursery() as callers:
+        callers.start_soon(caller, None)
+        await trio.testing.wait_all_tasks_blocked()
+        writer.submit(entries(2), fail)
+        callers.start_soon(caller, JournalFailed)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.RaisesGroup(ZeroDivisionError):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(writer.run)
+    assert sorted(told) == ["before", "task", "task"]
 
 
 async def test_f26_d04_a_lock_held_by_another_process_leaves_the_event_loop_free(tmp_path: Path) -> None:
