@@ -19,7 +19,7 @@ from brokers.errors import BrokerError, Code, broker_error
 from brokers.gateway import AccountNews, CashNews, DoubtNews, LinkNews, News, OrderNews
 from brokers.inquiry import Inquiry
 from brokers.instruments import Instrument
-from brokers.ledger import AccountTerms
+from brokers.ledger import AccountTerms, TradeStatistics
 from brokers.lifecycle import LifecycleError
 from brokers.model import Fill, OrderReport, OrderState, Position
 from brokers.order_events import Filled
@@ -55,6 +55,16 @@ class Agreement:
     escalated: tuple[str, ...]  # keys of orders that wait for a person
     alerts: tuple[found.Alert, ...]  # those that are new
     time_ns: int
+
+
+@attrs.frozen
+class SessionResult:
+    """What one session's finished trades in one symbol came to; a session of None is nobody's."""
+
+    session: str | None
+    symbol: str
+    currency: str
+    trades: TradeStatistics
 
 
 @attrs.frozen
@@ -395,6 +405,15 @@ class AccountBooks(Actor):
     def positions(self) -> tuple[Position, ...]:
         """The account's net positions by its fills."""
         return self.desk.ledger.positions()
+
+    def results(self) -> tuple[SessionResult, ...]:
+        """The finished trades of every session, by symbol and session."""
+        ledger = self.desk.ledger
+        return tuple(
+            SessionResult(share.session, one.symbol, one.currency, ledger.session_statistics(one.symbol, share.session))
+            for one in ledger.positions()
+            for share in ledger.session_positions(one.symbol)
+        )
 
     @message(control=True)
     def agreed(self) -> Agreement:

@@ -34,6 +34,7 @@ from sessions.control.api.records import (
     FillRow,
     OrderRow,
     PositionRow,
+    ResultRow,
     SessionRow,
     Status,
     SymbolRow,
@@ -204,6 +205,17 @@ async def positions(house: House, _: Query) -> tuple[PositionRow, ...]:
         if one.quantity
     ]
     return tuple(rows)
+
+
+async def results(house: House, _: Query) -> tuple[ResultRow, ...]:
+    """What the finished trades of every session came to."""
+    return tuple(
+        [
+            ResultRow(name, account, one)
+            for name, account, _broker, books in _books(house)
+            for one in await books.call(AccountBooks.results)
+        ]
+    )
 
 
 async def fills(house: House, query: Query) -> tuple[FillRow, ...]:
@@ -416,6 +428,7 @@ READS: Final[Mapping[str, Callable[[House, Query], Any]]] = {
     "sessions": sessions,
     "orders": orders,
     "positions": positions,
+    "results": results,
     "fills": fills,
     "equity": equity,
     "curve": curve,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import attrs
 
 from brokers import codec
+from brokers.account_books import SessionResult
 from brokers.model import AccountSummary, Fill, OrderReport, OrderState, OrderType, Position, TimeInForce
 from brokers.sides import Side
 
@@ -298,6 +299,15 @@ class PositionRow:
 
     broker: str
     position: Position
+
+
+@attrs.frozen
+class ResultRow:
+    """What one session's trades in one symbol came to, and in whose books."""
+
+    broker: str
+    account: str
+    result: SessionResult
 
 
 @attrs.frozen

@@ -54,6 +54,9 @@ FAMILIES: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Books": {
         "orders": Entry("books", "Lists the orders of all accounts, oldest first; orders in doubt stand out."),
         "positions": Entry("books", "Lists what all accounts hold."),
+        "results": Entry(
+            "books", "Shows what every session's trades came to, by symbol: from flat to flat, fees taken off."
+        ),
         "fills": Entry("books", "Lists the executions of all accounts by the journal, oldest first."),
         "equity": Entry("books", "Shows the money of all accounts as their brokers tell it now."),
         "bars": Entry("books", "Shows the last bars of SYMBOL, as a chart and as a table."),

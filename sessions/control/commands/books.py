@@ -1,4 +1,4 @@
-"""`pitboss orders`, `positions`, `fills`, `equity` and `bars`: what was asked for, what is held, what it is worth."""
+"""`pitboss orders`, `positions`, `results`, `fills`, `equity` and `bars`: what was asked for, held and earned."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
@@ -52,6 +52,20 @@ def positions(daemon: Daemon, as_json: bool) -> None:
     from sessions.control.view.tables import position_rows  # noqa: PLC0415 - imported late: --help must stay quick
 
     _table(daemon.ask("positions"), position_rows, "nothing is held", as_json=as_json)
+
+
+@click.command(cls=Command)
+@asks
+def results(daemon: Daemon, as_json: bool) -> None:
+    """Shows what every session's trades came to, by symbol: from flat to flat, fees taken off.
+
+    What is still held is no finished trade; `pitboss positions` tells what it is worth.
+
+    Example: pitboss results --json
+    """
+    from sessions.control.view.tables import result_rows  # noqa: PLC0415 - imported late: --help must stay quick
+
+    _table(daemon.ask("results"), result_rows, "nothing was traded", as_json=as_json)
 
 
 @click.command(cls=Command)

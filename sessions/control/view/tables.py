@@ -1,6 +1,7 @@
 """Sessions, orders, positions, fills, money and bars, each as a table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from sessions.control.view.lines import Cell, Column, Line, Span, Tone, line, table
@@ -93,6 +94,32 @@ def _position(broker: str, one: Record) -> tuple[Cell, ...]:
         _result(one["unrealised"]),
         _result(one["realised"]),
         one["currency"],
+    )
+
+
+def result_rows(rows: Iterable[Record], width: int | None = None) -> list[Line]:
+    """What every session's finished trades came to."""
+    numbers = ("trades", "wins", "losses", "won", "lost", "result", "best", "worst", "fees")
+    head = (Column("session"), _SYMBOL, *(Column(name, right=True) for name in numbers))
+    columns = (*head, Column("currency"), Column("broker"), _ACCOUNT)
+    return table(columns, map(_result_row, rows), width)
+
+
+def _result_row(row: Record) -> tuple[Cell, ...]:
+    one = row["result"]
+    trades = one["trades"]
+    return (
+        one["session"] or "nobody's",
+        one["symbol"],
+        *(str(trades[name]) for name in ("trades", "wins", "losses")),
+        money(trades["won"]),
+        money(trades["lost"]),
+        _result(str(Decimal(trades["won"]) + Decimal(trades["lost"]))),
+        *("" if trades[name] is None else _result(trades[name]) for name in ("best", "worst")),
+        money(trades["fees"]),
+        one["currency"],
+        row["broker"],
+        row["account"],
     )
 
 

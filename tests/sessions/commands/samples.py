@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 
+from brokers.account_books import SessionResult
+from brokers.ledger import TradeStatistics
 from brokers.market import Bar, Interval
 from brokers.model import AccountSummary, Fill, Margin, Order, OrderReport, OrderState, OrderType, Position
 from brokers.sides import Side
@@ -19,6 +21,7 @@ from sessions.control.api.records import (
     Metric,
     OrderRow,
     PositionRow,
+    ResultRow,
     Sample,
     SessionRow,
     Status,
@@ -49,6 +52,15 @@ ORDERS = (OrderRow("paper", REPORT), OrderRow("paper", attrs.evolve(REPORT, stat
 POSITIONS = (
     PositionRow("paper", Position("paper-1", "BTC-USD", D("0.1"), D(9), D(8), D("-0.10"), D(2), "USD", NOW)),
     PositionRow("paper", Position("paper-1", "ETH-USD", D(-1), None, None, D(0), D(0), "USD", NOW)),
+)
+WON = TradeStatistics(3, 2, 1, D("12.5"), D("-2.25"), D(10), D("-2.25"), D("0.75"))
+RESULTS = (
+    ResultRow("paper", "paper-1", SessionResult("a", "BTC-USD", "USD", WON)),
+    ResultRow(
+        "paper",
+        "paper-1",
+        SessionResult(None, "ETH-USD", "USD", TradeStatistics(0, 0, 0, D(0), D(0), None, None, D(0))),
+    ),
 )
 FILLS = (FillRow("paper", Fill("f1", "paper", "paper-1", "BTC-USD", Side.SELL, D("0.1"), D("90000.50"), NOW)),)
 MONEY = AccountSummary("paper-1", "USD", D(5), D("99991.2767"), D(0), D("-3.5"), D(9), Margin(D(1), D(1)), D(7), NOW)

@@ -107,6 +107,8 @@ ASKED = [
     ("orders --open", "orders", [wire(row) for row in samples.ORDERS], "unknown"),
     ("orders", "orders", [], "no orders"),
     ("positions", "positions", [wire(row) for row in samples.POSITIONS], "-0.10"),
+    ("results", "results", [wire(row) for row in samples.RESULTS], "12.50  -2.25   10.25"),
+    ("results", "results", [], "nothing was traded"),
     ("fills", "fills", [wire(row) for row in samples.FILLS], "90000.5"),
     ("equity", "equity", [wire(row) for row in samples.EQUITY], "99,991.28"),
     ("equity --history", "curve", CURVE, "100,001.50"),

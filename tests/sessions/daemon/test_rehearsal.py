@@ -248,6 +248,36 @@ def test_I23_a_command_whose_answer_was_lost_with_the_daemon_is_not_done_again(t
     assert done == ["fine"]
 
 
+def test_the_results_are_those_of_the_fills_session_by_session_and_survive_the_daemon(tmp_path: Path) -> None:
+    told: list[Any] = []
+
+    async def first(stage: Stage) -> None:
+        await stage.running("a")
+        await trio.sleep(30)
+        for side in ("buy", "sell"):
+            order = {"symbol": "BTC-USD", "side": side, "type": "market", "quantity": "0.1"}
+            assert (await stage.post("submit", session="a", **order))[0] == 200
+            await trio.sleep(10)
+        assert {row["position"]["quantity"] for row in await stage.get("positions")} == set()
+        fills = [row["fill"] for row in await stage.get("fills")]
+        signs = {"buy": Decimal(-1), "sell": Decimal(1)}
+        earned = sum(
+            signs[one["side"]] * Decimal(one["quantity"]) * Decimal(one["price"]) - Decimal(one["fee"]) for one in fills
+        )
+        (row,) = await stage.get("results")
+        trades = row["result"]["trades"]
+        assert (row["account"], row["result"]["session"], trades["trades"]) == ("paper-1", "a", 1)
+        assert Decimal(trades["won"]) + Decimal(trades["lost"]) == earned
+        assert Decimal(trades["fees"]) == sum(Decimal(one["fee"]) for one in fills)
+        told.append(row)
+
+    async def second(stage: Stage) -> None:
+        await stage.running("a")
+        assert await stage.get("results") == told
+
+    rehearse(tmp_path, session("a"), first, second)
+
+
 def test_a_session_is_started_without_a_file_moved_and_still_known_to_the_next_daemon(tmp_path: Path) -> None:
     new = {
         "broker": "paper",
