@@ -45,15 +45,15 @@ class Tolls:
     def heed(self, resource: str, answer: HttpResponse, sent_ns: int) -> None:
         """Takes in what an answer tells of its quota; one that is used up stops the resource until its window ends."""
         now_ns = self._host.timeline.now_ns()
-        resets_ns = _header(answer, "x-ratelimit-reset", _LONGEST_RESET)
-        resets_ns = None if resets_ns is None else resets_ns * SECOND_NS
+        resets = _header(answer, "x-ratelimit-reset", _LONGEST_RESET)
         spent = over_quota(answer)
+        asked_ns = answer.retry_after_ns(now_ns) if spent else None
+        resets_ns = asked_ns if resets is None else resets * SECOND_NS
         remaining = 0 if spent else _header(answer, "x-ratelimit-remaining", 1 << 30)
         if remaining is not None:
             usage = Usage(resource, remaining=remaining, resets_in_ns=resets_ns)
             self._host.limiter.correct(usage, "", sent_ns, now_ns)
         if spent:
-            asked_ns = answer.retry_after_ns(now_ns)
             wait_ns = asked_ns if asked_ns is not None else WINDOW_NS if resets_ns is None else resets_ns
             self._host.pause(Pause(wait_ns, "the quota is used up", resource), now_ns)
 

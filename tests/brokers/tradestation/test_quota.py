@@ -57,6 +57,7 @@ async def heeded(gate: Tolls, resource: str, told: HttpResponse) -> None:
         (FREE, answer(403, SPENT, retry="7", resets="30"), 7),
         (FREE, answer(403, SPENT, resets="20"), 20),
         (LIMITED, answer(429, resets="20"), 20),
+        (LIMITED, answer(429, retry="7"), 7),
         (LIMITED, answer(403, SPENT, retry="40", resets="20"), 40),
         (LIMITED, answer(403, SPENT, retry="20", resets="40"), 40),
     ],

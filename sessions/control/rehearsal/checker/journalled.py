@@ -374,16 +374,24 @@ def _filled(order: ToldOrder, event: Mapping[str, Any]) -> None:
 
 
 def _corrected(order: ToldOrder, event: Mapping[str, Any]) -> None:
+    whole = order.standing == "filled"
     was = order.executions.pop(event["execution_id"], ZERO)
     fill = event["fill"]
     order.executions[fill["id"]] = now = Decimal(fill["quantity"])
     order.reported = max(order.reported + min(now - was, ZERO), ZERO)
+    _reopened(order, whole=whole)
 
 
 def _busted(order: ToldOrder, event: Mapping[str, Any]) -> None:
+    whole = order.standing == "filled"
     was = order.executions.pop(event["execution_id"], ZERO)
     order.reported = max(order.reported - was, ZERO)
-    if order.base == "filled":
+    _reopened(order, whole=whole)
+
+
+def _reopened(order: ToldOrder, *, whole: bool) -> None:
+    """An order that was filled, by its word or its executions, and is not any more, has ended with less."""
+    if whole and order.filled < order.quantity:
         order.base = "canceled"
 
 

@@ -23,8 +23,10 @@ SECOND_NS: Final = 1_000_000_000
 POLL: Final = 5.0
 STREAMS_UP: Final = 30.0
 QUIET: Final = 60.0  # seconds after the storm in which what it began may still come to light
+WINDOW: Final = 300.0  # seconds for which a quota may be used up when nobody says for how long
 TOKEN_LOST_WITHIN: Final = 30.0
 HELD_UP: Final = frozenset({"F03", "F38", "F40"})  # rows of strikes that stall connections
+TEARS: Final = frozenset({"cut", "hang"})  # faults by which the head of an answer may never arrive
 LATEST: Final = 60.0  # seconds that a stalled request may wait
 START_WITHIN: Final = 10.0
 BROKER_TIME: Final = 20.0  # what the brokers' own answers may add to a start
@@ -32,16 +34,36 @@ JOURNAL_WITHIN: Final = 5.0
 
 
 class AfterTheStorm(Invariant):
-    """Knows when the storm ended, and which causes keep each session where it stands."""
+    """Knows when the storm ended, which causes keep each session where it stands, and which broker told us to wait.
+
+    What a storm's quota has a broker say holds beyond the storm: a session that does as it is told is not late.
+    """
 
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self.calm_s = math.inf
         self.causes: dict[str, str] = {}  # by session, in words
+        self._told_until: dict[str, float] = {}  # by broker
 
     def calm(self) -> None:
         """The storm is over."""
         self.calm_s = self.now
+
+    def entry(self, broker: str, entry: Entry) -> None:
+        """Notes how long a broker says that its quota is used up."""
+        if entry.kind == log.FAULT and entry.facts["name"] == "quota":
+            _, _, named = str(entry.facts["value"]).partition(",")
+            until = self.now + (float(named) if named else WINDOW)
+            self._told_until[broker] = max(until, self._told_until.get(broker, until))
+
+    def over_s(self, *brokers: str) -> float:
+        """When the storm was over for what depends on these brokers."""
+        return max([self.calm_s, *(self._told_until.get(broker, self.calm_s) for broker in brokers)])
+
+    def over_for_s(self, session: str) -> float:
+        """When it was over for a session."""
+        settings = self.scene.settings.sessions[session]
+        return self.over_s(settings.broker, settings.data or settings.broker)
 
     def line(self, line: str) -> None:
         """Follows where sessions stand."""
@@ -70,15 +92,17 @@ class StreamsComeBack(AfterTheStorm):
         before = self.causes.get(session, "")
         self.causes[session] = causes
         for cause in self._down:
-            if cause in before and cause not in causes and self.now > self.calm_s + STREAMS_UP + QUIET:
+            if cause in before and cause not in causes and self._late_s(session) > 0:
                 self.broken(f"{session} was without a stream until {self.now - self.calm_s:.0f} s after the storm")
+
+    def _late_s(self, session: str) -> float:
+        return self.now - (self.over_for_s(session) + STREAMS_UP + QUIET)
 
     def at_rest(self) -> None:
         """Looks who still is."""
-        if self.now > self.calm_s + STREAMS_UP + QUIET:
-            for session, causes in self.causes.items():
-                if any(cause in causes for cause in self._down):
-                    self.broken(f"{session} is still without a stream {self.now - self.calm_s:.0f} s after the storm")
+        for session, causes in self.causes.items():
+            if self._late_s(session) > 0 and any(cause in causes for cause in self._down):
+                self.broken(f"{session} is still without a stream {self.now - self.calm_s:.0f} s after the storm")
 
 
 class WaitsAsTold(Invariant):
@@ -89,6 +113,7 @@ class WaitsAsTold(Invariant):
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self._until: dict[str, tuple[float, float]] = {}  # by broker: when it said so, until when
+        self._torn: dict[str, float] = {}  # by broker: when an answer was last torn off on its way
         self._clouded = -math.inf  # until when what arrives may have left long before
 
     def struck(self, strike: Strike) -> None:
@@ -99,8 +124,13 @@ class WaitsAsTold(Invariant):
     def entry(self, broker: str, entry: Entry) -> None:
         """Looks at what is told and what comes."""
         facts = entry.facts
-        if entry.kind == log.ANSWERED and facts.get("status") in (418, 429) and facts.get("retry_after") is not None:
-            self._until[broker] = (self.now, self.now + float(facts["retry_after"]))
+        if entry.kind == log.FAULT and facts["name"] in TEARS:
+            self._torn[broker] = self.now
+            if self._until.get(broker, (math.inf,))[0] == self.now:
+                del self._until[broker]
+        elif entry.kind == log.ANSWERED and facts.get("status") in (418, 429) and facts.get("retry_after") is not None:
+            if self._torn.get(broker) != self.now:
+                self._until[broker] = (self.now, self.now + float(facts["retry_after"]))
         elif entry.kind == log.ARRIVED and "where" in facts and broker in self._until:
             told, until = self._until[broker]
             on_its_way = self.now < max(told + 0.5, self._clouded)
@@ -114,22 +144,18 @@ class WaitsAsTold(Invariant):
         self._until.clear()
 
 
-class DoubtEnds(Invariant):
+class DoubtEnds(AfterTheStorm):
     """An order in doubt is resolved, or a person is asked, within its broker's D + L and two polls after the storm."""
 
     name = "R24"
 
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
-        self._calm_s = math.inf
         self._since: dict[str, float] = {}
+        self._brokers: Mapping[str, str] = {stream: broker for (broker, _), stream in scene.streams.items()}
         self._bounds: Mapping[str, float] = {
             stream: _bound(scene, broker) for (broker, _), stream in scene.streams.items()
         }
-
-    def calm(self) -> None:
-        """The storm is over."""
-        self._calm_s = self.now
 
     def row(self, row: Row) -> None:
         """Follows who is in doubt."""
@@ -144,7 +170,7 @@ class DoubtEnds(Invariant):
 
     def _judge(self, key: str, since: float) -> None:
         order = self.scene.told.orders[key]
-        took = self.now - max(since, self._calm_s)
+        took = self.now - max(since, self.over_s(self._brokers.get(order.stream, "")))
         bound = self._bounds.get(order.stream, math.inf)
         if took > bound:
             self.broken(f"order {key} was in doubt for {took:.0f} s after the storm, {bound:.0f} s are its bound")
@@ -173,6 +199,7 @@ class LostLoginShows(AfterTheStorm):
 
     def entry(self, broker: str, entry: Entry) -> None:
         """Follows what becomes of logins."""
+        super().entry(broker, entry)
         facts = entry.facts
         if entry.kind == log.GRANTED:
             self._refused.pop(broker, None)
@@ -201,7 +228,10 @@ def _grounded(causes: str) -> bool:
 
 
 class StartsSoon(AfterTheStorm):
-    """A daemon that starts when nothing goes wrong has all its sessions reconciled and free within half a minute."""
+    """A daemon that starts when nothing goes wrong has all its sessions reconciled and free within half a minute.
+
+    Where a life before left an order in doubt, the time counts from when that was proved: R24 bounds the proof.
+    """
 
     name = "R25"
 
@@ -209,6 +239,20 @@ class StartsSoon(AfterTheStorm):
         super().__init__(scene, report)
         self._started = math.nan
         self._free: set[str] = set()
+        self._doubted: dict[str, str] = {}  # orders in doubt, each with its broker
+        self._proved: dict[str, float] = {}  # by broker: when an order in doubt was last decided
+        self._brokers: Mapping[str, str] = {stream: broker for (broker, _), stream in scene.streams.items()}
+
+    def row(self, row: Row) -> None:
+        """Notes when doubts begin and end; a row is written a moment after what it tells has its effect."""
+        for move in self.scene.told.moves:
+            if move.after == "unknown":
+                self._doubted[move.order.key] = self._brokers.get(move.order.stream, "")
+            elif move.order.key in self._doubted:
+                self._proved[self._doubted.pop(move.order.key)] = self.now
+
+    def _proved_s(self, broker: str) -> float:
+        return self.now if broker in self._doubted.values() else self._proved.get(broker, -math.inf)
 
     def line(self, line: str) -> None:
         """Notes the first line of a life."""
@@ -221,7 +265,8 @@ class StartsSoon(AfterTheStorm):
         """Notes who is free."""
         super().stands(session, rung, causes)
         if rung == "FULL":
-            took = self.now - max(self._started, self.calm_s)
+            proved = self._proved_s(self.scene.settings.sessions[session].broker)
+            took = self.now - max(self._started, self.over_for_s(session), proved)
             if session not in self._free and self._started > self.calm_s and took > START_WITHIN + BROKER_TIME:
                 self.broken(f"{session} was free {took:.0f} s after its daemon began")
             self._free.add(session)
