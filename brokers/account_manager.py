@@ -16,9 +16,10 @@ import trio
 from brokers.account_books import AccountBooks, Agreement, books_name
 from brokers.account_desk import AccountDesk, Entry
 from brokers.capability import SECOND_NS
-from brokers.connection import Connection
+from brokers.connection import Connection, Objection, nothing_against
 from brokers.errors import BrokerError, Certainty, Code, DuplicateKey, broker_error
 from brokers.flight import Flight
+from brokers.guards.errors import Withdrawn
 from brokers.instruments import Instrument
 from brokers.keys import Key, new_key
 from brokers.ledger import Mark
@@ -120,12 +121,13 @@ class AccountManager(Actor):
 
     # Requests.
 
-    def submit(self, order: Order | OrderGroup) -> tuple[OrderReport, ...]:
+    def submit(self, order: Order | OrderGroup, objection: Objection = nothing_against) -> tuple[OrderReport, ...]:
         """Places an order or a group once; the same one again answers what is known of it.
 
-        Raises InvalidOrder before anything is sent, DuplicateKey for another order under a known key, NotRecorded
-        when the journal cannot take it, and another BrokerError when the broker's definite answer is no. An order in
-        doubt is reported UNKNOWN, not raised.
+        It may have to wait before it leaves, and is not sent if there is an `objection` by then. Raises InvalidOrder
+        before anything is sent, DuplicateKey for another order under a known key, NotRecorded when the journal cannot
+        take it, and another BrokerError when the broker's definite answer is no. An order in doubt is reported
+        UNKNOWN, not raised.
         """
         desk, members = self.desk, _members(order)
         keys = tuple([member.key for member in members])
@@ -136,7 +138,7 @@ class AccountManager(Actor):
         desk.intend(order, keys, self.session)
         flight, reply = Flight(desk, keys), self.defer()
         self._unrecorded[flight] = None
-        desk.log.when_durable(self.receiver(partial(self._send, order, flight, reply)))
+        desk.log.when_durable(self.receiver(partial(self._send, order, objection, flight, reply)))
         later: tuple[OrderReport, ...] = reply.later
         return later
 
@@ -149,13 +151,23 @@ class AccountManager(Actor):
         text = f"another order has the key {known[0].life.order.key}; make a new key for a new order"
         raise DuplicateKey(self.connection.name, Code.DUPLICATE_KEY, text)
 
-    def _send(self, order: Order | OrderGroup, flight: Flight, reply: Reply, failure: BrokerError | None) -> None:
+    def _send(
+        self,
+        order: Order | OrderGroup,
+        objection: Objection,
+        flight: Flight,
+        reply: Reply,
+        failure: BrokerError | None,
+    ) -> None:
         """Sends an order whose intent is durable; one that could not be recorded, or was given up, is not sent."""
         self._unrecorded.pop(flight, None)
+        why = objection()
+        if why:
+            failure = failure or Withdrawn.of(self.connection.name, "place an order", why)
         if failure is not None:
             self._placed(flight, reply, NotSent(failure))
         elif flight.under_way and not self._begin_place(order, flight, reply):
-            self.spawn(self._place, order, flight, reply)
+            self.spawn(self._place, order, objection, flight, reply)
 
     def _begin_place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> bool:
         """Sends an order in this step, where neither guard nor gateway makes it wait; else does nothing."""
@@ -199,10 +211,10 @@ class AccountManager(Actor):
             await self._news_first()
         self._end_place(flight, reply, outcome)
 
-    async def _place(self, order: Order | OrderGroup, flight: Flight, reply: Reply) -> None:
+    async def _place(self, order: Order | OrderGroup, objection: Objection, flight: Flight, reply: Reply) -> None:
         with flight:
             self.requests += 1
-            outcome = await self.connection.place(self.account, order)
+            outcome = await self.connection.place(self.account, order, objection)
             await self._news_first()
         self._end_place(flight, reply, outcome)
 

@@ -13,7 +13,7 @@ from brokers.capability import Capability
 from brokers.catalogue import Catalogue
 from brokers.errors import Code, Unsupported
 from brokers.gateway import FeedGateway, OrderGateway, PromptGateway, Request
-from brokers.guards.errors import GuardRefused
+from brokers.guards.errors import GuardRefused, Withdrawn
 from brokers.guards.guard import Admission, Guard
 from brokers.guards.operation import Kind, Operation, Priority
 from brokers.market import Bar, Interval
@@ -22,6 +22,13 @@ from brokers.outcome import NotSent, Outcome
 from brokers.symbols import SymbolAdapter
 
 T = TypeVar("T")
+Objection = Callable[[], str]
+"""What speaks by now against a request that waits for its turn; empty where nothing does."""
+
+
+def nothing_against() -> str:
+    """No objection."""
+    return ""
 
 
 @attrs.frozen
@@ -71,11 +78,21 @@ class Connection:
             raise Unsupported(self.name, Code.UNSUPPORTED, "this broker takes orders and gives no market data")
         return self.feed
 
-    async def place(self, account: str, order: Order | OrderGroup) -> Outcome:
-        """One guarded attempt; a guard's refusal is NotSent."""
-        gateway = self.need_orders()
+    async def place(self, account: str, order: Order | OrderGroup, objection: Objection = nothing_against) -> Outcome:
+        """A guarded attempt, repeated where nothing was sent; a guard's refusal is NotSent.
+
+        An attempt may have waited long for its turn: each is asked for an `objection` just before it is made.
+        """
+        gateway, operation = self.need_orders(), self.operations.place
         priority = Priority.REDUCE if isinstance(order, Order) and order.reduce_only else None
-        return await self._attempt(self.operations.place, lambda: gateway.place(account, order), account, priority)
+
+        async def attempt() -> Outcome:
+            why = objection()
+            if why:
+                return NotSent(Withdrawn.of(self.name, operation.name, why))
+            return await gateway.place(account, order)
+
+        return await self._attempt(operation, attempt, account, priority)
 
     def begin_place(
         self, request: Request, account: str, order: Order | OrderGroup, then: Callable[[Outcome], None]

@@ -6,7 +6,8 @@ GuardRefused
 ├── Paused         (RateLimited)       the broker told us to stay away until after the deadline
 ├── PoolFull       (RateLimited)       as many calls as allowed were under way until the deadline
 ├── QueueFull      (RateLimited)       too many calls wait already
-└── CostTooLarge   (RateLimited)       the call can never fit under the limit
+├── CostTooLarge   (RateLimited)       the call can never fit under the limit
+└── Withdrawn      (RiskRefused)       its turn has come, and by now it may not be sent any more
 
 UnknownName                            an operation names a limit or pool that was never declared
 """
@@ -15,7 +16,7 @@ from typing import Self
 
 import attrs
 
-from brokers.errors import BrokerError, Code, ConnectionFailed, RateLimited
+from brokers.errors import BrokerError, Code, ConnectionFailed, RateLimited, RiskRefused
 
 
 @attrs.frozen
@@ -106,6 +107,16 @@ class CostTooLarge(GuardRefused, RateLimited):
         """The refusal."""
         text = f"{operation} was not sent: it costs {cost} on limit {limit}, which never allows more than {most}"
         return cls(broker, Code.RATE_LIMITED, text, operation=operation, limit=limit, cost=cost, most=most)
+
+
+@attrs.frozen
+class Withdrawn(GuardRefused, RiskRefused):
+    """Its turn has come, and by now it may not be sent any more."""
+
+    @classmethod
+    def of(cls, broker: str, operation: str, why: str) -> Self:
+        """The refusal."""
+        return cls(broker, Code.RISK_LIMIT_EXCEEDED, f"{operation} was not sent after all: {why}", operation=operation)
 
 
 class UnknownName(LookupError):

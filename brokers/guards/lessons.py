@@ -5,7 +5,7 @@ import enum
 import attrs
 
 from brokers.errors import BrokerError, Certainty, Code
-from brokers.guards.errors import GuardRefused
+from brokers.guards.errors import GuardRefused, Withdrawn
 from brokers.outcome import NotSent, Unknown
 
 
@@ -60,6 +60,8 @@ def lesson_of_error(error: Exception) -> Lesson:
 
 
 def _lesson(error: BrokerError, fate: Fate) -> Lesson:
+    if isinstance(error, Withdrawn):
+        return Lesson(Fate.SETTLED, good=None)
     if isinstance(error, GuardRefused):
         return Lesson(fate, good=None)  # of another call this one needed: it tells nothing of the broker
     limited = error.code in _LIMITED

@@ -160,6 +160,12 @@ class RiskGate:
             text = f"judging the request raised {type(error).__name__}: {error}; nothing was sent"
             return Denied(Denial(Reason.CHECK_FAILED, DAEMON, text, value=type(error).__name__))
 
+    def objection(self, session: str, action: Action, origin: Origin = Origin.STRATEGY) -> str:
+        """What speaks by now against an action that was allowed and has not been taken; empty where nothing does."""
+        seat = self._seats.get(session)
+        rung = Rung.HALTED if seat is None else self._rung_of(seat)
+        return "" if _permitted(rung, action, origin) else _denied_by(rung, action, session).denial.text
+
     def admit(self, session: str, request: Request, facts: Facts, origin: Origin = Origin.STRATEGY) -> Verdict:
         """Judges, and records at once what was allowed; one that is not sent after all is to be recorded as Closed."""
         verdict = self.judge(session, request, facts, origin)

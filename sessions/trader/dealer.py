@@ -78,7 +78,8 @@ class Dealer:
         if now_ns - self._marked_ns.get(symbol, 0) >= _MARK_NS:
             self._mark(symbol, now_ns)
         self._sending.update(tags)
-        self.request(self.account, partial(self._sent, tuple(tags)), AccountManager.submit, request)
+        objection = partial(self.gate.objection, self.session, verdict.action, origin)
+        self.request(self.account, partial(self._sent, tuple(tags)), AccountManager.submit, request, objection)
         return True
 
     def modify(self, modify: Modify) -> None:

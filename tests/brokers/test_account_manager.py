@@ -164,6 +164,28 @@ def test_what_was_not_sent_may_be_sent_again_under_its_key() -> None:
     at_the_desk(play)
 
 
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_I16_an_order_to_which_there_is_an_objection_by_its_turn_is_not_sent_and_its_key_stays_free(
+    attempts: int,
+) -> None:
+    async def play(desk: Desk) -> None:
+        async def no_line(_: Order) -> Outcome:
+            return NotSent(broker_error("paper", Code.CONNECTION_FAILED, "connection refused"))
+
+        sent, order = place_by(desk, no_line), desk.order()
+
+        def objection() -> str:
+            return "the session stands on CANCEL_ONLY" if len(sent) >= attempts else ""
+
+        with pytest.raises(OrderRefused, match="not sent after all: the session stands on CANCEL_ONLY"):
+            await desk.account.call(AccountManager.submit, order, objection)
+        assert len(sent) == attempts
+        assert order.key not in desk.manager.desk.entries
+        assert {breaker.value for breaker in desk.broker.guard.statistics().breakers.values()} == {"closed"}
+
+    at_the_desk(play)
+
+
 def test_doubt_is_reported_not_raised_and_ends_when_the_broker_shows_the_order() -> None:
     async def play(desk: Desk) -> None:
         venue = PaperOrders.place

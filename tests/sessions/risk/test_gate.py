@@ -17,7 +17,7 @@ from brokers.sides import Side
 from sessions.risk.case import Cancel
 from sessions.risk.denial import Reason
 from sessions.risk.events import ChangeSettled, Closed, Filled, Valued
-from sessions.risk.gate import Allowed, RiskGate
+from sessions.risk.gate import Allowed, Origin, RiskGate
 from sessions.risk.open_orders import Holding
 from tests.sessions.risk.kit import (
     BUY,
@@ -243,6 +243,15 @@ def test_i16_b22_below_full_nothing_that_adds_risk_passes_and_cancel_only_means_
         assert cause.rung is Rung.NO_NEW_RISK
         assert verdict.action is Action.REDUCE_RISK
     assert allowed(gate.judge("es", Cancel("A"), FACTS)) is (cause.rung is not Rung.HALTED)
+
+
+def test_i16_what_was_allowed_meets_an_objection_once_its_session_has_fallen() -> None:
+    gate = a_gate()
+    assert gate.objection("es", Action.ADD_RISK) == ""
+    gate.tell("es", Raised(Cause.ORDER_STREAM_DOWN), NOW)
+    assert gate.objection("es", Action.ADD_RISK) == "es stands on CANCEL_ONLY, which does not let it add risk"
+    assert gate.objection("es", Action.REDUCE_RISK, Origin.OPERATOR) == ""
+    assert gate.objection("nobody", Action.REDUCE_RISK) != ""
 
 
 def test_b22_a_session_starts_low_and_climbs_only_after_a_reconciliation() -> None:
