@@ -79,17 +79,17 @@ def unsynced(_: Any) -> Any:
 
 
 def retried(place: Any) -> Any:
-    async def again(self: Connection, account: str, order: Any) -> Any:
-        found = await place(self, account, order)
-        return await place(self, account, order) if isinstance(found, Unknown) else found
+    async def again(self: Connection, *request: Any) -> Any:
+        found = await place(self, *request)
+        return await place(self, *request) if isinstance(found, Unknown) else found
 
     return again
 
 
 def sent_twice(place: Any) -> Any:
-    async def twice(self: Connection, account: str, order: Any) -> Any:
-        await place(self, account, order)
-        return await place(self, account, order)
+    async def twice(self: Connection, *request: Any) -> Any:
+        await place(self, *request)
+        return await place(self, *request)
 
     return twice
 
