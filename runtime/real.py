@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,6 +31,7 @@ from runtime.world import World
 T = TypeVar("T")
 
 MOST_THREADS = 40  # at work at once
+TURN_SECONDS = 0.0001  # after which a thread that waits for the interpreter gets its turn
 _FRESH = ".fresh"  # how the name of a file ends while it is being written
 
 
@@ -67,6 +69,9 @@ class WorkerThreads:
 
     def __init__(self) -> None:
         self._working = 0
+        # Python's 5 ms are what the event loop waits for a thread that computes. And a loop that turns more often than
+        # that has the interpreter back before a waiting thread has woken: a commit was seen to take a second so.
+        sys.setswitchinterval(TURN_SECONDS)
 
     async def run(self, work: Callable[[], T], heard: Callable[[T], object] | None = None) -> T:
         """Runs work in a thread and returns its result; once it has begun a cancellation waits for its end."""

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import ssl
 import stat
+import sys
 import threading
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from runtime.real import MOST_THREADS, DurableDisk, SocketNetwork, WorkerThreads, real_world
+from runtime.real import MOST_THREADS, TURN_SECONDS, DurableDisk, SocketNetwork, WorkerThreads, real_world
 from runtime.world import Clock, Disk, Faults, Network, Threads
 
 
@@ -134,6 +135,16 @@ async def test_what_hears_a_result_wakes_others_before_the_caller_and_hears_no_e
     with pytest.raises(ZeroDivisionError):
         await threads.run(lambda: 0, lambda zero: 1 // zero)
     assert len(order) == 40
+
+
+def test_threads_and_the_event_loop_take_turns_sooner_than_python_has_them() -> None:
+    before = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(0.005)
+        WorkerThreads()
+        assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+    finally:
+        sys.setswitchinterval(before)
 
 
 async def test_more_work_than_there_are_threads_is_done_all_the_same() -> None:
