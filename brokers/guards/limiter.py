@@ -9,11 +9,12 @@ import trio
 from brokers.guards.bulkhead import Pool
 from brokers.guards.errors import CostTooLarge, GuardRefused, LimitReached, Paused, PoolFull, QueueFull, UnknownName
 from brokers.guards.limits import Limit, Meter, RateMeter
-from brokers.guards.operation import Operation, Priority, Usage
+from brokers.guards.operation import Kind, Operation, Priority, Usage
 from brokers.guards.pauses import Held, Pauses
 from brokers.guards.queue import Call, Charges, Obstacle, Queue
-from brokers.guards.timeline import MILLISECOND_NS, NEVER_NS, Timeline, left_ns
+from brokers.guards.timeline import MILLISECOND_NS, NEVER_NS, SECOND_NS, Timeline, left_ns
 
+ORDER_WAIT_NS = 5 * SECOND_NS  # no order is sent on prices of long ago; cancels and what reduces risk waits longer
 _MARGIN_NS = 5 * MILLISECOND_NS  # a refusal comes this much before the caller's deadline, which would hide it
 
 
@@ -75,14 +76,18 @@ class Limiter:
     ) -> None:
         """Waits until the call may go; raises a GuardRefused when that is not before the caller's deadline.
 
-        A caller without a deadline waits no longer than `longest_ns`.
+        A caller without a deadline waits no longer than `longest_ns`, an order that may add risk in no case longer
+        than ORDER_WAIT_NS.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # a refusal must not take the place of a cancellation
         now_ns = self._timeline.now_ns()
         if self._queue.waiting >= self._longest_queue * (1 if priority > Priority.REDUCE else 2):
             raise QueueFull.of(self.host, operation.name, self._queue.waiting)
         allowed_ns = left_ns()
-        give_up_ns = now_ns + (longest_ns if allowed_ns == NEVER_NS else allowed_ns - _MARGIN_NS)
+        patience_ns = longest_ns if allowed_ns == NEVER_NS else allowed_ns - _MARGIN_NS
+        if operation.kind is Kind.SUBMIT and priority is Priority.ORDER:
+            patience_ns = min(patience_ns, ORDER_WAIT_NS)
+        give_up_ns = now_ns + patience_ns
         call = self._queue.enter(operation, priority, charges, now_ns)
         self._wakes[call] = trio.Event()
         try:

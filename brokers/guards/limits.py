@@ -52,7 +52,11 @@ class RateMeter(Meter, Protocol):
 
 @attrs.frozen
 class Bucket:
-    """A token bucket: `amount` a period on average, at most `burst` at once."""
+    """A token bucket: `amount` a period on average, at most `burst` at once.
+
+    `orders_percent` of the burst, beside the reserve, is left alone by everything but orders, so that questions asked
+    without end slow each other down and not them.
+    """
 
     name: str
     amount: int = attrs.field(validator=_positive)
@@ -60,6 +64,7 @@ class Bucket:
     burst: int = attrs.field(default=attrs.Factory(lambda self: self.amount, takes_self=True), validator=_positive)
     per_account: bool = False
     reserve_percent: int = attrs.field(default=20, validator=_share)
+    orders_percent: int = attrs.field(default=0, validator=_share)
 
     def meter(self) -> RateMeter:
         """A full bucket."""
@@ -123,7 +128,7 @@ def _seen(usage: Usage, most: int) -> int:
 class BucketMeter:
     """The tokens of one bucket; a token is `period_ns` units, of which `amount` come back each nanosecond."""
 
-    __slots__ = ("_as_of_ns", "_capacity", "_level", "_rate", "_reserve", "_unit", "most", "name")
+    __slots__ = ("_as_of_ns", "_capacity", "_level", "_orders", "_rate", "_reserve", "_unit", "most", "name")
 
     def __init__(self, limit: Bucket) -> None:
         self.name = limit.name
@@ -132,13 +137,15 @@ class BucketMeter:
         self._rate = limit.amount  # units a nanosecond
         self._capacity = self._level = limit.burst * limit.period_ns
         self._reserve = _reserve(limit.burst, limit.reserve_percent) * limit.period_ns
+        self._orders = _reserve(limit.burst, limit.orders_percent) * limit.period_ns
         self._as_of_ns = 0
 
     def wait_ns(self, cost: int, priority: Priority, now_ns: int) -> int:
         """Until the tokens (and, for those who may not touch it, the reserve) are there."""
         need = cost * self._unit
         if priority > Priority.REDUCE:
-            need = min(need + self._reserve, self._capacity)
+            left_alone = self._reserve if priority <= Priority.ORDER else self._reserve + self._orders
+            need = min(need + left_alone, self._capacity)
         lacking = need - self._level_at(now_ns)
         return -(-lacking // self._rate) if lacking > 0 else 0
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from brokers.account_views import AccountViews
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, DoubtNews, LinkNews
 from brokers.tradestation.hub import Hub
@@ -100,7 +101,7 @@ class PositionStream(Actor):
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.owners: dict[str, str] = {}  # position id -> account
-        self.moved: set[str] = set()
+        self.views = AccountViews()
 
     async def on_start(self) -> None:
         """Begins to read."""
@@ -134,14 +135,12 @@ class PositionStream(Actor):
             return
         if record.deleted:
             del self.owners[record.position_id]
-        if not self.moved:
+        if self.views.note({account}):
             self.send_after(SETTLE_SECONDS, PositionStream.view)
-        self.moved.add(account)
 
     def view(self) -> None:
         """Asks for the accounts that moved and tells each as a whole."""
-        moved, self.moved = self.moved, set()
-        for account in sorted(moved):
+        for account in self.views.due():
             self.spawn(self._view, account)
 
     async def _view(self, account: str) -> None:
@@ -150,8 +149,11 @@ class PositionStream(Actor):
             positions = tuple(await orders.positions(account))
             summary = await orders.summary(account)
         except BrokerError:
-            return  # the next change shows it, or the next poll of the books
-        self.parts.hub.tell(account, AccountNews(account, summary, positions, summary.time_ns))
+            pass  # the next change shows it, or the next poll of the books
+        else:
+            self.parts.hub.tell(account, AccountNews(account, summary, positions, summary.time_ns))
+        if self.views.told(account):
+            self.send_after(SETTLE_SECONDS, PositionStream.view)
 
 
 class _Run:

@@ -34,6 +34,7 @@ PATIENCE: Final = 3
 _LONGEST_PENALTY: Final = 86_400
 _BLOCKS: Final = frozenset({418, 423, 429})
 _LOCKED_NS: Final = 60 * SECOND_NS
+_KINDS: Final = {Priority.REDUCE: Kind.CANCEL, Priority.ORDER: Kind.SUBMIT, Priority.QUERY: Kind.READ}
 _MARK: Final = b'"p-ticket"'
 _LOOK: Final = 1_000  # a penalty is short, a list of rows is not
 
@@ -74,8 +75,8 @@ class Gate:
         self._pool = Pool("requests", MOST_AT_ONCE)
         self._ticket: str | None = None
         self._operations = {
-            priority: Operation("a request", Kind.READ, (Charge("requests"),), pool="requests", priority=priority)
-            for priority in (Priority.REDUCE, Priority.ORDER, Priority.QUERY)
+            priority: Operation("a request", kind, (Charge("requests"),), pool="requests", priority=priority)
+            for priority, kind in _KINDS.items()
         }
 
     @asynccontextmanager

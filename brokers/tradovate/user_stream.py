@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import attrs
 import msgspec
 
+from brokers.account_views import AccountViews
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, DoubtNews, LinkNews
 from brokers.tokens.token_set import Token
@@ -55,7 +56,7 @@ class UserStream(Stream):
     def __init__(self, parts: Parts, records: Records) -> None:
         super().__init__(parts)
         self.records = records
-        self.moved: set[str] = set()
+        self.views = AccountViews()
         self.failed_views = 0
 
     def origin(self) -> str:
@@ -167,15 +168,12 @@ class UserStream(Stream):
 
     def _note(self, account_ids: Iterable[int]) -> None:
         names = self.records.blotter.names
-        accounts = {names[one] for one in account_ids if one in names}
-        if accounts and not self.moved:
+        if self.views.note({names[one] for one in account_ids if one in names}):
             self.send_after(SETTLE_SECONDS, UserStream.view)
-        self.moved |= accounts
 
     def view(self) -> None:
         """Asks for the accounts that moved and tells each as a whole."""
-        moved, self.moved = self.moved, set()
-        for account in sorted(moved):
+        for account in self.views.due():
             self.spawn(self._view, account)
 
     async def _view(self, account: str) -> None:
@@ -185,8 +183,10 @@ class UserStream(Stream):
             summary = await orders.summary(account)
         except BrokerError:
             self.failed_views += 1  # the next change, or the next poll of the books, shows it
-            return
-        self.parts.hub.tell(account, AccountNews(account, summary, positions, summary.time_ns))
+        else:
+            self.parts.hub.tell(account, AccountNews(account, summary, positions, summary.time_ns))
+        if self.views.told(account):
+            self.send_after(SETTLE_SECONDS, UserStream.view)
 
 
 def _entities(kind: type[T], data: msgspec.Raw) -> tuple[T, ...]:

@@ -13,6 +13,7 @@ from brokers.errors import BrokerError, Certainty, Code, RateLimited
 from brokers.guards.errors import CostTooLarge, GuardRefused, LimitReached, Paused, PoolFull, QueueFull, UnknownName
 from brokers.guards.events import PauseBegan
 from brokers.guards.guard import Admission
+from brokers.guards.limiter import ORDER_WAIT_NS
 from brokers.guards.limits import Bucket, Limit, Rolling, Window
 from brokers.guards.operation import Charge, Kind, Operation, Pause, Priority, Usage
 from brokers.guards.timeline import SECOND_NS
@@ -163,7 +164,7 @@ async def test_b14_those_who_have_waited_long_still_let_a_cancel_pass(autojump_c
 
 
 async def test_a_call_that_lacks_one_limit_does_not_hold_up_those_that_need_another(autojump_clock: MockClock) -> None:
-    rig = Rig([Bucket("weight", 1_000, SECOND_NS), Bucket("orders", 1, 10 * SECOND_NS, reserve_percent=0)], pools=WIDE)
+    rig = Rig([Bucket("weight", 1_000, SECOND_NS), Bucket("orders", 1, 2 * SECOND_NS, reserve_percent=0)], pools=WIDE)
     both = Operation("order", Kind.SUBMIT, (Charge("weight"), Charge("orders")))
     light = charged(Kind.READ, "weight")
     waits: list[float] = []
@@ -174,6 +175,49 @@ async def test_a_call_that_lacks_one_limit_does_not_hold_up_those_that_need_anot
         for _ in range(50):
             await timed(rig, light, waits)
     assert max(waits) == 0
+
+
+@pytest.mark.parametrize("wait_s", [2, 20])
+async def test_b23_an_order_does_not_wait_until_its_prices_are_of_long_ago(
+    wait_s: int, autojump_clock: MockClock
+) -> None:
+    rig = Rig([Bucket("calls", 1, wait_s * SECOND_NS, reserve_percent=0)], pools=WIDE)
+    for operation, waits_always in ((BUY, False), (QUOTES, True), (DROP, True)):
+        async with rig.guard.admit(operation):
+            pass
+        began = trio.current_time()
+        if waits_always or wait_s * SECOND_NS <= ORDER_WAIT_NS:
+            async with rig.guard.admit(operation):
+                assert trio.current_time() - began == pytest.approx(wait_s)
+        else:
+            with pytest.raises(LimitReached):
+                await rig.guard.run(operation, rig.attempt)
+            assert trio.current_time() == began
+        await trio.sleep(2 * wait_s)
+
+
+async def test_b23_an_order_that_only_reduces_risk_waits_for_its_turn(autojump_clock: MockClock) -> None:
+    rig = Rig([Bucket("calls", 1, 20 * SECOND_NS, reserve_percent=0)], pools=WIDE)
+    waits: list[float] = []
+    for _ in range(2):
+        await timed(rig, BUY, waits, priority=Priority.REDUCE)
+    assert waits == pytest.approx([0, 20])
+
+
+async def test_questions_without_end_leave_an_order_its_share_of_the_limit(autojump_clock: MockClock) -> None:
+    limit = Bucket("calls", 3_600, 3_600 * SECOND_NS, burst=100, orders_percent=30)
+    rig = Rig([limit], pools=WIDE, longest_wait_ns=10**15)
+    orders: list[float] = []
+    asked: list[float] = []
+    async with trio.open_nursery() as nursery:
+        for _ in range(400):
+            nursery.start_soon(timed, rig, QUOTES, asked)
+        await wait_all_tasks_blocked()
+        for _ in range(30):
+            await timed(rig, BUY, orders)
+        nursery.cancel_scope.cancel()
+    assert len(asked) == 50  # what the reserve and the share of orders leave of the burst
+    assert orders == [0.0] * 30
 
 
 async def test_b11_limits_of_accounts_are_apart_and_limits_of_the_host_are_shared(autojump_clock: MockClock) -> None:
@@ -357,7 +401,7 @@ async def test_b18_no_more_calls_than_the_pool_holds_are_under_way(autojump_cloc
         nonlocal under_way, highest
         under_way += 1
         highest = max(highest, under_way)
-        await trio.sleep(1)
+        await trio.sleep(0.5)
         under_way -= 1
 
     for kind, size in ((Kind.SUBMIT, 4), (Kind.READ, 8)):
