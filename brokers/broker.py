@@ -138,7 +138,12 @@ class Broker(Connection):
         rhythm = Rhythm(every_ns=every_s * SECOND_NS)
         return Child("check", lambda: ConnectionCheck(self, tell, rhythm), backoff=Backoff(first=1, most=60))
 
-    def symbol_refresh(self, file: Path | None = None) -> Child[SymbolRefresh]:
+    def symbol_refresh(self, file: Path | None = None, *, name: tuple[str, ...] | None = None) -> Child[SymbolRefresh]:
         """The child that keeps the instrument table as the broker has it, every night; raises Unsupported."""
         self.need_feed()
-        return Child("symbol-refresh", lambda: SymbolRefresh(self, file), backoff=Backoff(first=1, most=60))
+        return Child(
+            "symbol-refresh",
+            lambda: SymbolRefresh(self, file),
+            name=name,
+            backoff=Backoff(first=1, most=60),
+        )

@@ -15,6 +15,7 @@ from brokers.account_manager import AccountStatistics
 from brokers.guards.breaker import Phase
 from brokers.guards.guard import GuardStatistics
 from brokers.market_data import FeedStatistics
+from brokers.symbol_refresh import RefreshStatistics
 from brokers.tokens.token_store import TokenStatus
 from runtime.events import EventKind
 from runtime.node import RuntimeStatistics
@@ -66,6 +67,9 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "pitboss_token_fresh": Meaning(GAUGE, "1 while a login has a token to work with."),
     "pitboss_token_expires_seconds": Meaning(GAUGE, "When that token expires."),
     "pitboss_login_ends_seconds": Meaning(GAUGE, "When a person has to log in again, where a broker wants that."),
+    "pitboss_symbols_refreshed_seconds": Meaning(GAUGE, "When a broker's own instruments were taken over last."),
+    "pitboss_symbols_refused_total": Meaning(COUNTER, "Instruments of a broker that could not be."),
+    "pitboss_symbols_failures_total": Meaning(COUNTER, "Questions for them that had no answer."),
     "pitboss_account_reconciled": Meaning(GAUGE, "1 while an account's books agree with its broker."),
     "pitboss_account_equity": Meaning(GAUGE, "What an account was worth within the last minutes."),
     "pitboss_account_open_orders": Meaning(GAUGE, "Orders that live."),
@@ -175,6 +179,13 @@ def of_token(sheet: Sheet, token: TokenStatus) -> None:
     sheet.put("token_fresh", not token.why_not, **login)
     sheet.put("token_expires_seconds", _seconds(token.expires_ns), **login)
     sheet.put("login_ends_seconds", _seconds(token.login_ends_ns), **login)
+
+
+def of_refresh(sheet: Sheet, broker: str, refresh: RefreshStatistics) -> None:
+    """The nightly refresh of a broker's instruments."""
+    sheet.put("symbols_refreshed_seconds", _seconds(refresh.last_ns), broker=broker)
+    sheet.put("symbols_refused_total", refresh.refused, broker=broker)
+    sheet.put("symbols_failures_total", refresh.failures, broker=broker)
 
 
 def of_books(sheet: Sheet, broker: str, account: str, books: BooksStatistics) -> None:

@@ -13,6 +13,7 @@ import trio
 from brokers.account_books import AccountBooks, books_name
 from brokers.account_manager import AccountManager
 from brokers.market_data import MarketDataSource
+from brokers.symbol_refresh import SymbolRefresh
 from brokers.tokens.token_store import TokenStore
 from runtime.errors import CallError
 from runtime.registry import Entry
@@ -21,7 +22,7 @@ from sessions.control.api.figures import Sheet
 from sessions.control.api.reads import Query, status
 from sessions.control.api.records import Metric
 from sessions.control.daemon.curve import CURVE, AccountCurve, Curve
-from sessions.control.daemon.house import HEALTH, House
+from sessions.control.daemon.house import HEALTH, House, refresh_name
 from sessions.health import Checkup, Health
 from sessions.journal import Journal
 from sessions.session import account_name, source_name, trader_name
@@ -71,6 +72,13 @@ def _of_daemon(house: House, sheet: Sheet) -> Questions:
         *(
             (partial(entry.owner.call, TokenStore.status), partial(figures.of_token, sheet))
             for entry in runtime.registry.select(_keeps_tokens)
+        ),
+        *(
+            (
+                partial(runtime.name(refresh_name(name), SymbolRefresh).call, SymbolRefresh.statistics),
+                partial(figures.of_refresh, sheet, name),
+            )
+            for name in house.brokers
         ),
     ]
 

@@ -45,6 +45,11 @@ def pool_name(branch: str) -> tuple[str, str]:
     return (branch, POOL)
 
 
+def refresh_name(broker: str) -> tuple[str, str]:
+    """Under which name the refresh of a configured broker's instruments is registered; logins have one each."""
+    return (broker, "symbol-refresh")
+
+
 @attrs.frozen
 class Wish:
     """Why the daemon shall end, and within which time; None: as configured."""

@@ -24,7 +24,7 @@ from runtime import Backoff, Child, DynamicSupervisor, Ref, Runtime, Supervisor,
 from runtime.wire.capture import Recorder
 from sessions.connection_watch import connection_watch, tell_watch, watch_name
 from sessions.control.daemon.guard_memory import guard_stream, note, remembered
-from sessions.control.daemon.house import HEALTH, House
+from sessions.control.daemon.house import HEALTH, House, refresh_name
 from sessions.control.daemon.memory import JournalStream
 from sessions.health import Health
 from sessions.journal import Journal, JournalCapture
@@ -86,7 +86,7 @@ async def open_broker(house: House, name: str, settings: BrokerSettings, under: 
     if broker.orders is not None:
         await grounds.start(broker.connection_check(tell, house.settings.health.check_s))
     if broker.feed is not None and settings.market is None:  # a market of our own has the facts from us
-        await grounds.start(broker.symbol_refresh(_symbols_file(house, name)))
+        await grounds.start(broker.symbol_refresh(_symbols_file(house, name), name=refresh_name(name)))
     return broker
 
 

@@ -14,10 +14,11 @@ from brokers.guards.limiter import LimiterStatistics, LimitUse
 from brokers.guards.operation import Kind
 from brokers.guards.pauses import Held
 from brokers.guards.timeline import SECOND_NS
+from brokers.symbol_refresh import RefreshStatistics
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.token_store import TokenStatus
 from runtime.inspection import resume, suspend
-from sessions.control.api.figures import MEANINGS, Sheet, of_guard, of_token
+from sessions.control.api.figures import MEANINGS, Sheet, of_guard, of_refresh, of_token
 from sessions.control.api.metrics import PATIENCE
 from sessions.control.api.records import encode
 from sessions.control.view.metrics import metrics_page
@@ -26,8 +27,9 @@ from tests.sessions.daemon.life import session
 from tests.sessions.daemon.test_rehearsal import PAPER, Stage, rehearse
 
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-NOT_OF_PAPER = {  # which nobody logs in to, and which limits no rate
+NOT_OF_PAPER = {  # which nobody logs in to, whose instruments are ours, and which limits no rate
     *("pitboss_token_fresh", "pitboss_token_expires_seconds", "pitboss_login_ends_seconds"),
+    *("pitboss_symbols_refreshed_seconds", "pitboss_symbols_refused_total", "pitboss_symbols_failures_total"),
     "pitboss_guard_limit_used_ratio",
 }
 DOCS = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -124,11 +126,12 @@ def test_S18_the_page_is_for_the_owner_alone(tmp_path: Path) -> None:
     rehearse(tmp_path, "", play)
 
 
-def test_a_login_and_a_guard_that_keeps_back_are_told() -> None:
+def test_a_login_a_refresh_and_a_guard_that_keeps_back_are_told() -> None:
     sheet, login = Sheet(), LoginId("tradestation", "me", "live")
     of_token(
         sheet, TokenStatus(login, 3, 90 * SECOND_NS, None, None, None, refreshing=False, lost=True, why_not="gone")
     )
+    of_refresh(sheet, "ts", RefreshStatistics(60 * SECOND_NS, changed=4, refused=1, failures=2, last_failure="no"))
     pauses = (Held("", 14 * SECOND_NS, "429"), Held("quotes", 9 * SECOND_NS, "429"))
     limits = LimiterStatistics(2, (LimitUse("orders", "A1", 30, 120),), pauses)
     phases = {Kind.READ: Phase.CLOSED, Kind.SUBMIT: Phase.HALF_OPEN}
@@ -136,6 +139,8 @@ def test_a_login_and_a_guard_that_keeps_back_are_told() -> None:
     whose = (("broker", "tradestation"), ("environment", "live"), ("login", "me"))
     found, ours = values_of(page_of(sheet)), ("broker", "ts")
     assert found["pitboss_token_fresh", whose] == 0
+    assert found["pitboss_symbols_refreshed_seconds", (ours,)] == 60
+    assert (found["pitboss_symbols_refused_total", (ours,)], found["pitboss_symbols_failures_total", (ours,)]) == (1, 2)
     assert found["pitboss_token_expires_seconds", whose] == 90
     assert "pitboss_login_ends_seconds" not in {name for name, _ in found}
     assert found["pitboss_guard_pause_seconds", (ours,)] == 4

@@ -691,6 +691,12 @@ def test_each_night_a_broker_is_asked_what_it_trades_and_another_brokers_table_s
         assert paper.catalogue.table["ES"].initial_margin != MARGIN
         kept = parse_instruments(stage.house.world.disk.read(tmp_path / "house.symbols.toml").decode(), "kept")
         assert kept["ES"].initial_margin == MARGIN
+        (told,) = (
+            one["samples"] for one in await stage.get("metrics") if one["name"] == "pitboss_symbols_refreshed_seconds"
+        )
+        assert [(one["labels"], round(one["value"])) for one in told] == [
+            ({"broker": "house"}, round(asked[1] / 10**9))
+        ]
 
     text = ONE_MARKET + '[brokers.house]\nkind = "house"\naccounts = ["h-1"]\n'
     rehearse(tmp_path, text + session("a"), night, epoch_ns=EARLY_NS)
