@@ -17,6 +17,7 @@ from sessions.control.rehearsal.cast import keyholder
 from sessions.control.rehearsal.machine import Ground, Life
 
 STATE: Final = Path("/rehearsal")  # a folder of the simulated disk
+CUT_OFF: Final = "cut off"
 
 
 @attrs.frozen
@@ -91,10 +92,10 @@ class Lives:
                 async with trio.open_nursery() as nursery:
                     self.house = await nursery.start(self._serve, daemon)
             except* PowerCut:
-                why = "cut off"
+                why = CUT_OFF
             except* StartFailed as failed:
                 why = str(failed.exceptions[0])
-        why = "cut off" if life.over else why
+        why = CUT_OFF if life.over else why
         life.cut()
         ended = Ended(trio.current_time(), self._code, why)
         self.ended.append(ended)

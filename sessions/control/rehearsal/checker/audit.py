@@ -10,14 +10,13 @@ from brokers.emulation import log
 from brokers.emulation.log import Entry
 from sessions.control.rehearsal.checker.invariant import Invariant, Scene
 from sessions.control.rehearsal.checker.journalled import fields
-from sessions.control.rehearsal.lives import Ended
+from sessions.control.rehearsal.lives import CUT_OFF, Ended
 from sessions.control.rehearsal.storm.schedule import Strike
 from sessions.journal import Row
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})  # what goes over sockets is recorded by frames
 HOLD_UP: Final = frozenset({"F24", "F25", "F26", "F27", "F30", "F38"})
 ENDS: Final = frozenset({"F28", "F29"})  # a kill, a power cut
-DYING: Final = 10.0  # seconds that the tasks of a life that was cut off may take to end
 SOON: Final = 5.0  # seconds in which a record is on disk, if its daemon lives on
 
 _What = tuple[str, str, str]  # broker, method, path
@@ -37,7 +36,9 @@ class EverythingRecorded(Invariant):
         self._held_up = False
         self._lasting = 0  # strikes that go on
         self._lost = 0  # records that the journal says it did not take
-        self._cut = -math.inf  # when a life was cut off last
+        self._cut = (
+            math.inf
+        )  # when a life was cut off last; its tasks may take their time to end, on a frozen machine too
 
     def struck(self, strike: Strike) -> None:
         """What is in memory waits while the process stands still, or the disk takes nothing, and dies with it."""
@@ -97,7 +98,7 @@ class EverythingRecorded(Invariant):
 
     def life_ended(self, ended: Ended) -> None:
         """What a life that is cut off had in memory is gone with it, from the moment of the cut on."""
-        end = self._cut if self.now <= self._cut + DYING else self.now
+        end = min(self._cut, self.now) if ended.why == CUT_OFF else self.now
         self._look(end - SOON)
         self._missing.clear()
         self._open.clear()
