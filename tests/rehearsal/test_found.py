@@ -65,6 +65,30 @@ FOUND = (
         (Strike(1_000, "quota", "F10", "tradestation", "=418,30/command*2"),),
     ),
     Found(
+        "a stranger's order that was filled soon after the start was corrected by position, and never named",
+        ("tradestation",),
+        (Strike(1_000, "external-order", "F19", "tradestation", "*2"),),
+        seconds=40.0,
+    ),
+    Found(
+        "a time to wait in an answer that was torn off in its head was taken for told",
+        ("tradestation",),
+        (
+            Strike(5_000, "quota", "F10", "tradestation", "=429,20/query*1"),
+            Strike(5_000, "cut", "F02", "tradestation", "=71/query"),
+        ),
+        seconds=30.0,
+    ),
+    Found(
+        "a time to wait that a socket was told was nobody's pause",
+        ("tradovate",),
+        (
+            Strike(5_000, "quota", "F10", "tradovate", "=429,20/token*1"),
+            Strike(5_100, "break-all", "F01", "tradovate"),
+        ),
+        seconds=30.0,
+    ),
+    Found(
         "records that a kill took with it were missed when the journal took its time to die",
         ("tradovate",),
         (Strike(10_255, "kill", "F28", "", "0.752"),),
