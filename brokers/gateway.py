@@ -143,6 +143,24 @@ class PromptGateway(OrderGateway, Protocol):
         ...
 
 
+@attrs.frozen
+class Lists:
+    """What one reading of a broker's lists shows of an account."""
+
+    open_orders: Sequence[OrderReport]
+    orders: Sequence[OrderReport]
+    fills: Sequence[Fill]
+
+
+@runtime_checkable
+class ListsGateway(OrderGateway, Protocol):
+    """An order gateway that answers for open orders, orders and executions with one reading, at the price of one."""
+
+    async def lists(self, account: str, time_ns: int) -> Lists:
+        """What `open_orders`, `orders_since` and `fills_since` would answer; raises BrokerError."""
+        ...
+
+
 class FeedGateway(Protocol):
     """One login's way to market data."""
 

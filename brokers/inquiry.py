@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from brokers.connection import Connection
 from brokers.errors import BrokerError
+from brokers.gateway import Lists, ListsGateway
 from brokers.model import OrderReport, Position
 from brokers.reconciliation import Answer, Ask, Held, Listing, Told, Truth
 from runtime.world import Clock
@@ -43,9 +44,15 @@ class Inquiry:
             return None if forgotten(report) else Told(report)
 
         before = await self._list(partial(gateway.positions, account), _held)
-        open_orders = await self._list(partial(gateway.open_orders, account), told)
-        orders = await self._list(partial(gateway.orders_since, account, since_wall_ns), told, since_wall_ns)
-        fills = await self._list(partial(gateway.fills_since, account, since_wall_ns), _same, since_wall_ns)
+        if isinstance(gateway, ListsGateway):
+            lists, asked_ns = await self._lists(gateway, since_wall_ns)
+            open_orders = None if lists is None else _listing(lists.open_orders, told, asked_ns)
+            orders = None if lists is None else _listing(lists.orders, told, asked_ns, since_wall_ns)
+            fills = None if lists is None else _listing(lists.fills, _same, asked_ns, since_wall_ns)
+        else:
+            open_orders = await self._list(partial(gateway.open_orders, account), told)
+            orders = await self._list(partial(gateway.orders_since, account, since_wall_ns), told, since_wall_ns)
+            fills = await self._list(partial(gateway.fills_since, account, since_wall_ns), _same, since_wall_ns)
         answers = {ask.key: await self._answer(ask) for ask in asks}
         told_of = {key: answer for key, answer in answers.items() if answer is not None}
         if before is not None and known(before):
@@ -69,7 +76,16 @@ class Inquiry:
         except BrokerError as error:
             self._note(error)
             return None
-        return Listing(tuple(one for one in map(see, items) if one is not None), asked_ns, since_wall_ns)
+        return _listing(items, see, asked_ns, since_wall_ns)
+
+    async def _lists(self, gateway: ListsGateway, since_wall_ns: int) -> tuple[Lists | None, int]:
+        """All lists of one reading, and when it was asked for."""
+        asked_ns = self._clock.monotonic_ns()
+        try:
+            return await self.ask(partial(gateway.lists, self._account, since_wall_ns)), asked_ns
+        except BrokerError as error:
+            self._note(error)
+            return None, asked_ns
 
     async def _answer(self, ask: Ask) -> Answer | None:
         asked_ns = self._clock.monotonic_ns()
@@ -83,6 +99,12 @@ class Inquiry:
     def _note(self, error: BrokerError) -> None:
         self.failed += 1
         self.last_failure = str(error)
+
+
+def _listing(
+    items: Iterable[S], see: Callable[[S], T | None], asked_ns: int, since_wall_ns: int | None = None
+) -> Listing[T]:
+    return Listing(tuple(one for one in map(see, items) if one is not None), asked_ns, since_wall_ns)
 
 
 def _held(position: Position) -> Held:

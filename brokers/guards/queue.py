@@ -65,7 +65,7 @@ class Queue:
 
     __slots__ = ("_lanes", "_number", "_patience_ns", "_pauses", "next_ns", "waiting")
 
-    def __init__(self, pauses: Pauses, *, patience_ns: int = 30 * SECOND_NS) -> None:
+    def __init__(self, pauses: Pauses, *, patience_ns: int = 10 * SECOND_NS) -> None:
         self._pauses = pauses
         self._patience_ns = patience_ns
         self._lanes: dict[_LaneKey, _Lane] = {}
@@ -104,11 +104,19 @@ class Queue:
         if pause := self._pauses.over(call.operation.category, now_ns):
             return Obstacle(pause.until_ns - now_ns, pause=pause)
         waits = [
-            (wait_ns, meter) for meter, cost in call.charges if (wait_ns := meter.wait_ns(cost, call.priority, now_ns))
+            (wait_ns, meter) for meter, cost in call.charges if (wait_ns := self._wait_ns(call, meter, cost, now_ns))
         ]
         if not waits:
             return None
         return Obstacle(max(wait_ns for wait_ns, _ in waits), meters=tuple(meter for _, meter in waits))
+
+    def _wait_ns(self, call: Call, meter: Meter, cost: int, now_ns: int) -> int:
+        """How long a meter keeps a call back; one that must not starve may use what is left alone for orders."""
+        wait_ns = meter.wait_ns(cost, call.priority, now_ns)
+        patience_ns = call.since_ns + self._patience_ns - now_ns
+        if call.priority <= Priority.ORDER or wait_ns <= patience_ns:
+            return wait_ns
+        return max(patience_ns, meter.wait_ns(cost, Priority.ORDER, now_ns))
 
     def pump(self, now_ns: int) -> list[Call]:
         """Books every call that may go now and returns them in their order; sets `next_ns`."""

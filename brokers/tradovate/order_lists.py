@@ -130,7 +130,14 @@ class OrderLists:
 
     async def fills(self, account: str, since_ns: int) -> list[Fill]:
         """The executions in an account since then, oldest first, under the ids told before; raises BrokerError."""
+        return await self._fills_in(await self._listed(), account, since_ns)
+
+    async def both(self, account: str, since_ns: int) -> tuple[list[OrderReport], list[Fill]]:
+        """Orders and executions, of one reading; raises BrokerError."""
         listed = await self._listed()
+        return listed.reports(account), await self._fills_in(listed, account, since_ns)
+
+    async def _fills_in(self, listed: Listed, account: str, since_ns: int) -> list[Fill]:
         strange = sorted({fill.order_id for fill in listed.fills} - set(listed.accounts))
         accounts = {**listed.accounts, **await self._accounts_of(strange)}
         rows = [row for row in listed.fills if row.active and accounts.get(row.order_id) == account]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from brokers.catalogue import Catalogue
 from brokers.errors import BrokerError, Certainty, Code, broker_error
-from brokers.gateway import Leave, News
+from brokers.gateway import Leave, Lists, News
 from brokers.guards.operation import Priority
 from brokers.instruments import sane
 from brokers.market import MarketStatus
@@ -160,6 +160,12 @@ class TradovateOrders:
         """All executions since then, oldest first; raises BrokerError."""
         self._number(account)
         return tuple(await self._lists.fills(account, time_ns))
+
+    async def lists(self, account: str, time_ns: int) -> Lists:
+        """Orders and executions of one reading: each asked for alone costs as much; raises BrokerError."""
+        self._number(account)
+        reports, fills = await self._lists.both(account, time_ns)
+        return Lists(tuple(report for report in reports if not report.state.final), tuple(reports), tuple(fills))
 
     async def positions(self, account: str) -> Sequence[Position]:
         """The net positions that are not flat; the broker does not tell what they are worth. Raises BrokerError."""

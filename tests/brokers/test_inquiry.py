@@ -8,6 +8,7 @@ import pytest
 
 from brokers.connection import Connection
 from brokers.errors import Code, broker_error
+from brokers.gateway import Lists, ListsGateway
 from brokers.inquiry import Inquiry
 from brokers.model import Fill, OrderReport, Position
 from brokers.reconciliation import Held, Listing, Truth
@@ -93,4 +94,42 @@ async def test_a_reading_that_failed_is_tried_again_and_proves_nothing() -> None
     gateway.down = True
     truth = await round_of(gateway, lambda _: pytest.fail("there is nothing to compare"))
     assert gateway.asked.count("positions") == 2
+    assert not truth.complete
+
+
+def _never_asked(*_: object) -> None:
+    """What a round of questions does not use."""
+    raise AssertionError
+
+
+class OneReading(Gateway):
+    """Answers for all lists at once."""
+
+    def __init__(self, gateway: type[Any]) -> None:
+        super().__init__()
+        for name in set(dir(gateway)) - set(dir(self)):
+            setattr(self, name, _never_asked)
+
+    async def lists(self, account: str, time_ns: int) -> Lists:
+        self.asked.append("lists")
+        if self.down:
+            raise broker_error("acme", Code.CONNECTION_FAILED, "down")
+        return Lists((), (), ())
+
+
+async def test_a_gateway_that_reads_all_lists_at_once_is_asked_for_them_once() -> None:
+    gateway = OneReading(ListsGateway)
+    truth = await round_of(gateway, lambda _: True)
+    assert gateway.asked == ["positions", "lists"]
+    assert truth.complete
+    assert truth.orders is not None
+    assert truth.fills is not None
+    assert truth.orders.asked_ns == truth.fills.asked_ns
+
+
+async def test_lists_that_cannot_be_read_at_once_leave_the_round_without_all_of_them() -> None:
+    gateway = OneReading(ListsGateway)
+    gateway.down = True
+    truth = await round_of(gateway, lambda _: True)
+    assert (truth.open_orders, truth.orders, truth.fills) == (None, None, None)
     assert not truth.complete

@@ -24,7 +24,8 @@ from sessions.control.rehearsal.restless import Restless
 ROOTS: Final = ("ES", "NQ", "MES", "MNQ")
 PAPER: Final = "paper"
 ACCOUNT: Final = "paper-1"
-EVERY_SECONDS: Final = 5
+EVERY_SECONDS: Final[Mapping[str, int]] = {"tradovate": 20}  # with eight sessions about half of what an hour allows
+OFTEN: Final = 5
 _WIDE: Final = {"max_order_notional": "10000000", "max_exposure": "100000000", "max_daily_loss": "100000000"}
 _STRATEGY: Final = f"{Restless.__module__}:{Restless.__qualname__}"
 
@@ -97,7 +98,7 @@ def configuration(emulators: Mapping[str, Emulator], seats: Sequence[Seat], symb
             "account": seat.account,
             "symbols": [seat.root],
             "strategy": _STRATEGY,
-            "params": {"seed": seed + number, "every_seconds": EVERY_SECONDS},
+            "params": {"seed": seed + number, "every_seconds": EVERY_SECONDS.get(seat.broker, OFTEN)},
             "risk": pace | _WIDE,
         } | ({"data": seat.data} if seat.data else {})
     return "\n".join(

@@ -118,7 +118,7 @@ async def test_b14_a_call_of_the_lowest_priority_goes_within_a_minute_even_under
         await trio.sleep(5)
         await timed(rig, HISTORY, waits)
         nursery.cancel_scope.cancel()
-    assert 29 < waits[0] <= 60
+    assert 9 < waits[0] <= 60
 
 
 async def test_b14_a_large_call_is_not_starved_by_small_ones(autojump_clock: MockClock) -> None:
@@ -218,6 +218,26 @@ async def test_questions_without_end_leave_an_order_its_share_of_the_limit(autoj
         nursery.cancel_scope.cancel()
     assert len(asked) == 50  # what the reserve and the share of orders leave of the burst
     assert orders == [0.0] * 30
+
+
+async def test_b14_orders_without_end_leave_a_question_its_turn(autojump_clock: MockClock) -> None:
+    limit = Bucket("calls", 3_600, 3_600 * SECOND_NS, burst=100, orders_percent=30)
+    rig, asked = Rig([limit], pools=WIDE), list[float]()
+
+    async def order_on() -> None:
+        while True:
+            with suppress(GuardRefused):
+                await timed(rig, BUY, [])
+            await trio.sleep(0.1)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(order_on)
+        await trio.sleep(120)
+        for _ in range(5):
+            await timed(rig, QUOTES, asked)
+        nursery.cancel_scope.cancel()
+    assert max(asked) <= 12
 
 
 async def test_b11_limits_of_accounts_are_apart_and_limits_of_the_host_are_shared(autojump_clock: MockClock) -> None:
