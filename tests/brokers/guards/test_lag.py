@@ -15,7 +15,7 @@ async def test_b26_who_holds_the_loop_up_for_over_a_hundred_milliseconds_is_name
     watch = LoopWatch(timeline(), told.append)
 
     async def trader() -> None:
-        for pause, takes in ((1.1, 0.3), (1, 0.09), (10, 0.12), (70, 0.3), (2, 0.2)):
+        for pause, takes in ((1.11, 0.3), (1.03, 0.09), (10.07, 0.12), (70.13, 0.3), (2.09, 0.2)):
             await trio.sleep(pause)
             autojump_clock.jump(takes)  # what a callback that blocks does to everybody
 
