@@ -97,7 +97,9 @@ class EverythingRecorded(Invariant):
             self.broken(f"row {row.seq} holds an answer to {' '.join(what)}, which never arrived there")
 
     def life_ended(self, ended: Ended) -> None:
-        """What a life that is cut off had in memory is gone with it, from the moment of the cut on."""
+        """What a life had in memory is gone with it: from the moment of a cut on, and what no disk would take."""
+        if self._held_up:
+            self._missing.clear()
         end = min(self._cut, self.now) if ended.why == CUT_OFF else self.now
         self._look(end - SOON)
         self._missing.clear()

@@ -42,6 +42,7 @@ class AfterTheStorm(Invariant):
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
         self.calm_s = math.inf
+        self.began_s = -math.inf  # when the present life did
         self.causes: dict[str, str] = {}  # by session, in words
         self._told_until: dict[str, float] = {}  # by broker
 
@@ -66,11 +67,17 @@ class AfterTheStorm(Invariant):
         return self.over_s(settings.broker, settings.data or settings.broker)
 
     def line(self, line: str) -> None:
-        """Follows where sessions stand."""
+        """Follows lives, and where sessions stand."""
+        if '"path": "/pitboss", ' in line and '"event": "started"' in line:
+            self.began()
         if '"event"' in line and RUNG in line and line.startswith("{"):
             said = msgspec.json.decode(line)
             if said.get("event") == RUNG:
                 self.stands(said["session"], said["rung"], said["causes"])
+
+    def began(self) -> None:
+        """A daemon has begun to start."""
+        self.began_s = self.now
 
     def stands(self, session: str, rung: str, causes: str) -> None:
         """A session stands there from now on."""
@@ -145,7 +152,10 @@ class WaitsAsTold(Invariant):
 
 
 class DoubtEnds(AfterTheStorm):
-    """An order in doubt is resolved, or a person is asked, within its broker's D + L and two polls after the storm."""
+    """An order in doubt is resolved, or a person is asked, within its broker's D + L and two polls after the storm.
+
+    Where its daemon was gone meanwhile, the time counts from the start of the next one: what it was told is lost.
+    """
 
     name = "R24"
 
@@ -170,7 +180,7 @@ class DoubtEnds(AfterTheStorm):
 
     def _judge(self, key: str, since: float) -> None:
         order = self.scene.told.orders[key]
-        took = self.now - max(since, self.over_s(self._brokers.get(order.stream, "")))
+        took = self.now - max(since, self.began_s, self.over_s(self._brokers.get(order.stream, "")))
         bound = self._bounds.get(order.stream, math.inf)
         if took > bound:
             self.broken(f"order {key} was in doubt for {took:.0f} s after the storm, {bound:.0f} s are its bound")
@@ -237,7 +247,6 @@ class StartsSoon(AfterTheStorm):
 
     def __init__(self, scene: Scene, report: Callable[[str, str], None]) -> None:
         super().__init__(scene, report)
-        self._started = math.nan
         self._free: set[str] = set()
         self._doubted: dict[str, str] = {}  # orders in doubt, each with its broker
         self._proved: dict[str, float] = {}  # by broker: when an order in doubt was last decided
@@ -254,20 +263,18 @@ class StartsSoon(AfterTheStorm):
     def _proved_s(self, broker: str) -> float:
         return self.now if broker in self._doubted.values() else self._proved.get(broker, -math.inf)
 
-    def line(self, line: str) -> None:
-        """Notes the first line of a life."""
-        super().line(line)
-        if '"path": "/pitboss", ' in line and '"event": "started"' in line:
-            self._started = self.now
-            self._free = set()
+    def began(self) -> None:
+        """Nobody is free yet."""
+        super().began()
+        self._free = set()
 
     def stands(self, session: str, rung: str, causes: str) -> None:
         """Notes who is free."""
         super().stands(session, rung, causes)
         if rung == "FULL":
             proved = self._proved_s(self.scene.settings.sessions[session].broker)
-            took = self.now - max(self._started, self.over_for_s(session), proved)
-            if session not in self._free and self._started > self.calm_s and took > START_WITHIN + BROKER_TIME:
+            took = self.now - max(self.began_s, self.over_for_s(session), proved)
+            if session not in self._free and self.began_s > self.calm_s and took > START_WITHIN + BROKER_TIME:
                 self.broken(f"{session} was free {took:.0f} s after its daemon began")
             self._free.add(session)
 
