@@ -159,7 +159,10 @@ def _remembered(draft: Draft, claim: Claim) -> bool:
 
 
 def _choose_asks(draft: Draft, seen: set[str]) -> None:
-    """Asks for the orders that the lists leave open: those in doubt first, then those not asked for longest."""
+    """Asks for the orders that the lists leave open: those in doubt first, then those not asked for longest.
+
+    Each once a poll, and once more as soon as an answer can prove something: until then the lists show as much.
+    """
     if not draft.orders.keys.query:
         return
     asked = draft.notes.asked_ns
@@ -167,7 +170,7 @@ def _choose_asks(draft: Draft, seen: set[str]) -> None:
     open_claims.sort(
         key=lambda claim: (claim.life.state is not OrderState.UNKNOWN, asked.get(claim.key, -1), claim.key)
     )
-    chosen = open_claims[:MAX_ASKS]
+    chosen = [claim for claim in open_claims if _may_ask(draft, claim)][:MAX_ASKS]
     draft.asks = [Ask(claim.key, next(reversed(claim.life.broker_order_ids), None)) for claim in chosen]
     now_ns = {claim.key: draft.now.ns for claim in chosen}
     draft.note(asked_ns={claim.key: asked[claim.key] for claim in open_claims if claim.key in asked} | now_ns)
@@ -176,3 +179,10 @@ def _choose_asks(draft: Draft, seen: set[str]) -> None:
 def _wants_answer(claim: Claim, seen: set[str]) -> bool:
     state = claim.life.state
     return not state.final and state is not OrderState.CREATED and claim.key not in seen and not claim.in_flight
+
+
+def _may_ask(draft: Draft, claim: Claim) -> bool:
+    last_ns, proves_from_ns = draft.notes.asked_ns.get(claim.key), draft.quiet_from_ns(claim)
+    if last_ns is None or draft.now.ns >= last_ns + draft.books.policy.poll_ns:
+        return True
+    return last_ns < proves_from_ns <= draft.now.ns
