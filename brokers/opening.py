@@ -11,10 +11,15 @@ from runtime.wire.http import HttpClient
 
 
 class HttpClients(Actor):
-    """Holds the HTTP clients of a login, and closes them when the connection ends."""
+    """Holds the HTTP clients of a login: open from its start on, closed at its end, and open again in its next life."""
 
     def __init__(self, *clients: HttpClient) -> None:
         self.clients = clients
+
+    async def on_start(self) -> None:
+        """Opens those that a life before has closed."""
+        for client in self.clients:
+            client.reopen()
 
     async def on_stop(self, reason: Reason) -> None:
         """Closes them; what is under way ends as a failure."""

@@ -71,14 +71,9 @@ class HttpClient:
         self._redactor = redactor
         self._settings = settings
         self._recorder = recorder
-        self._transport = NetworkTransport(network, allowed, verifying(tls or shared_tls()), settings)
-        self._client = httpx.AsyncClient(
-            transport=self._transport,
-            timeout=None,  # noqa: S113 - every exchange has one deadline instead, see Attempt
-            trust_env=False,
-            follow_redirects=False,
-            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._new_transport = partial(NetworkTransport, network, allowed, verifying(tls or shared_tls()), settings)
+        self._transport = self._new_transport()
+        self._client = _client_over(self._transport)
         self._urls = {origin: httpx.URL(f"{origin.scheme}://{origin.authority}") for origin in allowed.origins}
         self._defaults = (("user-agent", settings.user_agent), ("accept-encoding", ACCEPTED_ENCODINGS))
         self._attempts: set[Attempt] = set()
@@ -125,6 +120,13 @@ class HttpClient:
         for attempt in self._attempts:
             attempt.close()
         await self._client.aclose()
+
+    def reopen(self) -> None:
+        """Makes a client that was closed as good as new; one that is open stays as it is."""
+        if self._closed:
+            self._transport = self._new_transport()
+            self._client = _client_over(self._transport)
+            self._closed = False
 
     @contextmanager
     def _attempt(self, request: HttpRequest, delivery: Delivery | None) -> Iterator[Attempt]:
@@ -182,3 +184,13 @@ class HttpClient:
 def _head(response: httpx.Response) -> HttpResponse:
     headers = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers.raw)
     return HttpResponse(response.status_code, tuple(headers))
+
+
+def _client_over(transport: NetworkTransport) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=None,  # noqa: S113 - every exchange has one deadline instead, see Attempt
+        trust_env=False,
+        follow_redirects=False,
+        cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=())),
+    )

@@ -65,6 +65,12 @@ FOUND = (
         (Strike(1_000, "quota", "F10", "tradestation", "=418,30/command*2"),),
     ),
     Found(
+        "whoever holds a login's HTTP clients closed them for good when it fell, and its broker was never reached again",
+        ("tradestation",),
+        (Strike(1_000, "raise", "F31", "", "helper /tradestation-main-paper-login/wire"),),
+        seconds=20.0,
+    ),
+    Found(
         "a stranger's order that was filled soon after the start was corrected by position, and never named",
         ("tradestation",),
         (Strike(1_000, "external-order", "F19", "tradestation", "*2"),),

@@ -39,6 +39,18 @@ async def test_a_request_arrives_as_it_was_given_and_its_answer_comes_back(autoj
         assert (delivery.phase, delivery.sent) == (Phase.DONE, Sent.MAYBE)
 
 
+async def test_a_client_that_was_closed_ends_with_every_request_until_it_is_opened_again(autojump_clock: Any) -> None:
+    async with http_box() as box:
+        await box.client.aclose()
+        with pytest.raises(HttpFailure) as refused:
+            await box.client.send(READ)
+        assert (refused.value.fault, refused.value.sent) == (Fault.CLOSED, Sent.NOTHING)
+        for _ in range(2):
+            box.client.reopen()
+            assert (await box.client.send(READ)).status == 200
+        assert len(box.peer.arrivals) == 2
+
+
 async def test_the_request_may_name_its_own_agent_and_encoding(autojump_clock: Any) -> None:
     async with http_box() as box:
         own = {"User-Agent": "me/1", "Accept-Encoding": "identity"}
