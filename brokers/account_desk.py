@@ -285,8 +285,11 @@ class AccountDesk:
         replacement = None
         if isinstance(event, Corrected) and _reads_anew(event, known, entry.life.executions.by_id):
             fill, same_id = event.fill, booked_as if was is None else next_id
-            new_id = same_id if fill.id == id_ else fill.id
-            replacement = attrs.evolve(fill, id=new_id, session=fill.session or entry.session)
+            replacement = attrs.evolve(fill, session=fill.session or entry.session)
+            if fill.id == id_:
+                booked = self.fill_ids.get(booked_as)  # the same execution: it stays where it was in time
+                time_ns = fill.time_ns if booked is None else booked.time_ns
+                replacement = attrs.evolve(replacement, id=same_id, time_ns=time_ns)
         if was is None:
             if replacement is not None:
                 self._book(replacement, replacement.session, entry.touched_ns)

@@ -9,7 +9,7 @@ from brokers.executions import Execution
 from brokers.instruments import EXACT
 from brokers.ledger import Correction
 from brokers.lifecycle import LifecycleError, OrderLife, advance
-from brokers.model import Fill, Order, OrderType
+from brokers.model import Fill, Order, OrderReport, OrderType
 from brokers.order_events import Acknowledged, Corrected, Filled
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft, unresolved
@@ -72,6 +72,35 @@ def _restate(draft: Draft, fill: Fill) -> None:
         fill = attrs.evolve(fill, fee=known.fee)
     if known != Execution(fill.quantity, fill.price, fill.fee) and draft.fits(claim.key, Corrected(fill.id, fill)):
         draft.disagree(fill.symbol, draft.now.ns)
+
+
+def restate(draft: Draft, claim: Claim, report: OrderReport) -> None:
+    """Takes over the average of a broker that tells of no executions, where it counts just those that we know.
+
+    Which of them was corrected is not told, so each is, to the average. What is less than half a tick may be rounded.
+    """
+    known, order, average = claim.life.executions, claim.life.order, report.average_price
+    instrument = draft.books.instruments.get(order.symbol)
+    if average is None or instrument is None or not known.quantity or known.quantity != report.filled:
+        return
+    if abs(EXACT.subtract(EXACT.multiply(average, known.quantity), known.value)) * 2 < instrument.tick * known.quantity:
+        return
+    for id_, one in known.by_id.items():
+        if one is not None:
+            fill = Fill(
+                id=id_,
+                broker=draft.books.broker,
+                account=draft.books.account,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=one.quantity,
+                price=average,
+                time_ns=draft.now.wall_ns,
+                order_key=claim.key,
+                broker_order_id=next(reversed(claim.life.broker_order_ids), None),
+                fee=one.fee,
+            )
+            draft.fits(claim.key, Corrected(id_, fill))
 
 
 def _is_renamed(draft: Draft, claim: Claim, fill: Fill) -> bool:

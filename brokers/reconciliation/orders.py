@@ -10,7 +10,7 @@ from brokers.order_events import Reconciled, ReplaceConfirmed, Snapshot
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft
 from brokers.reconciliation.events import Adopted, Concern
-from brokers.reconciliation.fills import count_alone, revive
+from brokers.reconciliation.fills import count_alone, restate, revive
 from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import Sight, external_key
 from brokers.reconciliation.truth import Told
@@ -133,8 +133,11 @@ def _judge(draft: Draft, claim: Claim, sight: Sight) -> None:
         text = f"expected at most {claim.life.order.quantity} filled, got {report.filled}; put aside"
         draft.alert(Concern.QUARANTINED, f"order {claim.key}", text)
         return
-    if sight.asked_ns >= claim.touched_ns + draft.orders.visibility_ns and not claim.life.state.final:
+    settled = sight.asked_ns >= claim.touched_ns + draft.orders.visibility_ns
+    if settled and not claim.life.state.final:
         _take_terms(draft, claim, sight.told)
+    if settled and not draft.orders.fill_ids:
+        restate(draft, claim, report)
     _take_word(draft, draft.claims[claim.key], sight)
 
 

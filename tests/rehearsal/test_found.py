@@ -65,6 +65,15 @@ FOUND = (
         (Strike(1_000, "quota", "F10", "tradestation", "=418,30/command*2"),),
     ),
     Found(
+        "a price that was corrected while the daemon was down stayed as it was, for only the order's average tells of it",
+        ("tradestation",),
+        (
+            Strike(1_000, "correction", "F18", "tradestation", "=2*1"),
+            Strike(11_000, "kill", "F28", "", "5"),
+        ),
+        seconds=20.0,
+    ),
+    Found(
         "whoever holds a login's HTTP clients closed them for good when it fell, and its broker was never reached again",
         ("tradestation",),
         (Strike(1_000, "raise", "F31", "", "helper /tradestation-main-paper-login/wire"),),

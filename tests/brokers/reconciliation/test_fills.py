@@ -247,6 +247,20 @@ def test_b11_a_strangers_order_that_is_listed_late_takes_the_place_of_the_correc
     assert of(stage.position(), stage.average(), result.agreed) == (2, 4501, True)
 
 
+def test_f18_an_average_that_was_corrected_unseen_corrects_the_executions_where_nothing_else_tells_of_them() -> None:
+    stage = play(claim(working(K2)), can=UNTOLD)
+    for number, price in ((1, 4500), (2, 4503)):
+        stage.hear(fill(f"41/{number}", 1, price, order_key="K1", broker_order_id="41", fee=2))
+    told_now: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, "4501.51")], "held": [held(2, "4501.51")]}
+    assert stage.cycle(30, **told_now).events == (), "half a tick may be rounded"
+    late: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, 4502)], "held": [held(2, 4502)]}
+    events = [one.event for one in stage.cycle(30, **late).events if isinstance(one, OrderEvent)]
+    fills = [one.fill for one in events if isinstance(one, Corrected)]
+    assert [(one.id, str(one.price), str(one.fee)) for one in fills] == [("41/1", "4502", "2"), ("41/2", "4502", "2")]
+    assert stage.life().executions.value == 2 * 4502
+    assert stage.cycle(30, **late).agreed
+
+
 def test_f18_what_was_made_up_for_a_count_is_taken_back_with_the_count() -> None:
     stage = play(claim(working(K2)), can=UNTOLD)
     stage.cycle(orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
