@@ -29,7 +29,7 @@ from sessions.order_journal import order_stream
 
 HOUR: Final = 3600.0
 SETTLE: Final = 30.0  # seconds in which a calm run begins
-PATIENCE: Final = 330.0  # seconds that all may need to agree after the last fault: a quota used up lasts five minutes
+PATIENCE: Final = 450.0  # seconds that all may need to agree: a used-up quota takes five minutes, a doubt after it 1.5
 NEVER_WHOLE: Final = "never whole again"
 
 
