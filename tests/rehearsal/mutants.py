@@ -274,7 +274,7 @@ SEEDS: Final[Mapping[str, int]] = {
     "a stranger's order is not adopted": 1,
     "the journal is not read at the start": 1,
     "a 5xx is taken for a no": 1,
-    "silence is taken for not sent": 1,
+    "silence is taken for not sent": 2,
     "an order that is not listed at once is proved absent": 1,
     "one in three executions is dropped": 1,
     "each execution is booked again": 2,
