@@ -96,7 +96,10 @@ def _fits(limit: "Window", _field: object, slack_ns: int) -> None:
 
 @attrs.frozen
 class Window:
-    """At most `amount` in each fixed window: aligned to the UTC clock, or opened by the first call after the last."""
+    """At most `amount` in each fixed window: aligned to the UTC clock, or opened by the first call after the last.
+
+    `paced` spreads questions over the window, all but a first third, so that none waits for its end.
+    """
 
     name: str
     amount: int = attrs.field(validator=_positive)
@@ -105,6 +108,7 @@ class Window:
     per_account: bool = False
     reserve_percent: int = attrs.field(default=20, validator=_share)
     slack_ns: int = attrs.field(default=500 * MILLISECOND_NS, validator=_fits)
+    paced: bool = False
 
     def meter(self) -> RateMeter:
         """A window nobody has used yet."""
@@ -237,6 +241,7 @@ class WindowMeter:
         "_first_ns",
         "_last_ns",
         "_opening",
+        "_paced",
         "_period_ns",
         "_reserve",
         "_slack_ns",
@@ -251,6 +256,7 @@ class WindowMeter:
         self.most = limit.amount
         self._reserve = _reserve(limit.amount, limit.reserve_percent)
         self._period_ns = limit.period_ns
+        self._paced = limit.paced
         self._slack_ns = limit.slack_ns
         self._first_ns = self._last_ns = self._turned_ns = 0
         self._used = self._carried = self._carried_first_ns = self._carried_last_ns = 0
@@ -260,7 +266,17 @@ class WindowMeter:
         """Until the window has ended for certain, when this one has no room."""
         self._turn(now_ns)
         allowed = self.most if priority <= Priority.REDUCE else max(self.most - self._reserve, cost)
-        return 0 if self._used + cost <= allowed else self._over_ns() - now_ns
+        if self._used + cost > allowed:
+            return self._over_ns() - now_ns
+        return self._pace_ns(cost, allowed, now_ns) if self._paced and priority > Priority.ORDER else 0
+
+    def _pace_ns(self, cost: int, allowed: int, now_ns: int) -> int:
+        """Until the window is as far as what was asked in it."""
+        at_once = allowed // 3
+        later = self._used + cost - at_once
+        if later <= 0:
+            return 0
+        return max(self._first_ns + self._period_ns * later // (allowed - at_once) - now_ns, 0)
 
     def take(self, cost: int, now_ns: int) -> None:
         """Counts the call, near the end in the next window too."""

@@ -18,7 +18,7 @@ _FIVE_MINUTES: Final = 300 * SECOND_NS
 
 
 def _quota(resource: str, count: int, period_ns: int = _FIVE_MINUTES) -> Window:
-    return Window(resource, count, period_ns, aligned=False)
+    return Window(resource, count, period_ns, aligned=False, paced=True)
 
 
 QUOTAS: Final = (  # the lower of the two published sets; each window is fixed and opens with its first call

@@ -220,6 +220,15 @@ async def test_questions_without_end_leave_an_order_its_share_of_the_limit(autoj
     assert orders == [0.0] * 30
 
 
+async def test_b15_paced_questions_do_not_wait_for_the_end_of_the_window(autojump_clock: MockClock) -> None:
+    rig = Rig([Window("calls", 250, 300 * SECOND_NS, aligned=False, paced=True)], pools=WIDE)
+    waits: list[float] = []
+    while trio.current_time() < 1_000:
+        await timed(rig, QUOTES, waits)
+    assert max(waits) < 3
+    assert len(waits) > 600  # of 666 that four fifths of the limit allow in the time
+
+
 async def test_b14_orders_without_end_leave_a_question_its_turn(autojump_clock: MockClock) -> None:
     limit = Bucket("calls", 3_600, 3_600 * SECOND_NS, burst=100, orders_percent=30)
     rig, asked = Rig([limit], pools=WIDE), list[float]()
