@@ -26,6 +26,7 @@ from brokers.reconciliation.events import (
 from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import AGAIN_NS, external_key
 from brokers.reconciliation.prices import quotient
+from brokers.sides import Side
 
 _ZERO = Decimal(0)
 
@@ -174,7 +175,7 @@ def revive(draft: Draft, life: OrderLife, session: str | None, wall_ns: int) -> 
 
 
 def _external(draft: Draft, fill: Fill) -> None:
-    if _may_be_ours(draft, fill):
+    if may_be_ours(draft, fill.symbol, fill.side):
         draft.disagree(fill.symbol)
         draft.held_back.append(fill)
         return
@@ -200,12 +201,12 @@ def _external(draft: Draft, fill: Fill) -> None:
     draft.emit(OrderEvent(key, Filled(attrs.evolve(fill, order_key=key))))
 
 
-def _may_be_ours(draft: Draft, fill: Fill) -> bool:
+def may_be_ours(draft: Draft, symbol: str, side: Side) -> bool:
     """Whether an order of ours in doubt may be what was filled; then nobody else's order is made of it."""
     rivals = [
         claim
         for claim in draft.claims.values()
-        if unresolved(claim) and (claim.life.order.symbol, claim.life.order.side) == (fill.symbol, fill.side)
+        if unresolved(claim) and (claim.life.order.symbol, claim.life.order.side) == (symbol, side)
     ]
     draft.contested |= {claim.key for claim in rivals}
     return bool(rivals)

@@ -195,7 +195,7 @@ def look_alikes(draft: Draft, claim: Claim) -> tuple[str, ...]:
         for other in draft.claims.values()
         if other.session is None
         and other.life.broker_order_ids
-        and other.sent_ns >= claim.sent_ns > 0
+        and other.sent_ns + draft.orders.effect_ns >= claim.sent_ns > 0  # which is when its request ended
         and attributes_of(other.life.order) == attributes
     )
     return tuple(sorted({*draft.look_alikes[claim.key], *adopted}))

@@ -10,7 +10,7 @@ from brokers.order_events import Reconciled, ReplaceConfirmed, Snapshot
 from brokers.reconciliation.books import Claim
 from brokers.reconciliation.draft import Draft
 from brokers.reconciliation.events import Adopted, Concern
-from brokers.reconciliation.fills import count_alone, restate, revive
+from brokers.reconciliation.fills import count_alone, may_be_ours, restate, revive
 from brokers.reconciliation.lives import life_of
 from brokers.reconciliation.matching import Sight, external_key
 from brokers.reconciliation.truth import Told
@@ -33,6 +33,9 @@ def adopt(draft: Draft, sight: Sight) -> None:
         return
     name = told.broker_order_id or told.report.order.key
     order = told.report.order
+    if alone and may_be_ours(draft, order.symbol, order.side):
+        draft.disagree(order.symbol)
+        return
     draft.alert(Concern.EXTERNAL, f"order {name}", f"{order.side.value} {order.quantity} {order.symbol} is not ours")
     if not draft.books.policy.adopt:
         draft.agreed = False

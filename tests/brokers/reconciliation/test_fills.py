@@ -8,7 +8,7 @@ import pytest
 
 from brokers.capability import KeyClass
 from brokers.model import Change
-from brokers.order_events import CancelConfirmed, Corrected, Filled, ReplaceRequested
+from brokers.order_events import CancelConfirmed, Corrected, Filled, ReplaceRequested, Sent
 from brokers.reconciliation import Adopted, InferredFill, OrderEvent, Policy
 from tests.brokers.reconciliation.play import (
     FAILED,
@@ -26,6 +26,8 @@ from tests.brokers.reconciliation.play import (
     held,
     kinds,
     life,
+    lost,
+    nameless,
     of,
     order,
     play,
@@ -236,6 +238,15 @@ def test_b11_a_strangers_order_that_is_over_is_no_news_otherwise(
 ) -> None:
     stage = play(can=can, **({"policy": more.pop("policy")} if "policy" in more else {}))
     assert stage.cycle(orders=[told(STRANGE, state, filled, 4501, bid="99")], **more).events == ()
+
+
+@pytest.mark.parametrize("doubt", [lost(order("K1")), life(order("K1"), Sent())])
+def test_b11_a_finished_order_that_may_be_ours_is_nobody_elses_while_ours_is_in_doubt(doubt: Any) -> None:
+    stage = play(claim(doubt, sent_ns=99 * SECOND, sent_wall_ns=WALL + 3600 * SECOND, in_flight=1), can=UNTOLD)
+    early = told(order("", quantity=1), S.FILLED, 1, 4500, bid="99", created=90)  # our clock was ahead when we sent it
+    result = stage.cycle(1, orders=[nameless(early)], held=[held(1, 4500)])
+    assert not [event for event in result.events if isinstance(event, Adopted)]
+    assert not result.agreed
 
 
 def test_b11_a_strangers_order_that_is_listed_late_takes_the_place_of_the_correction_of_its_position() -> None:
