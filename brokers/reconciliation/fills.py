@@ -61,8 +61,11 @@ def hear(draft: Draft, fill: Fill) -> None:
 def _restate(draft: Draft, fill: Fill) -> None:
     """Takes over what the broker lists otherwise than it was told, once no list can be older.
 
-    A list that shows no fee may not have it yet.
+    A list that shows no fee may not have it yet. Where counts alone tell, the list of executions is made of what was
+    told, and says nothing new.
     """
+    if not draft.orders.fill_ids:
+        return
     claim, asked = _claim_of(draft, fill), draft.truth.fills
     if claim is None or asked is None or asked.asked_ns < claim.touched_ns + draft.orders.visibility_ns:
         return

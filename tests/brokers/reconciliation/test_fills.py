@@ -269,7 +269,8 @@ def test_f18_an_average_that_was_corrected_unseen_corrects_the_executions_where_
     fills = [one.fill for one in events if isinstance(one, Corrected)]
     assert [(one.id, str(one.price), str(one.fee)) for one in fills] == [("41/1", "4502", "2"), ("41/2", "4502", "2")]
     assert stage.life().executions.value == 2 * 4502
-    assert stage.cycle(30, **late).agreed
+    old = [fill(f"41/{number}", 1, 4500, order_key="K1", broker_order_id="41", fee=2) for number in (1, 2)]
+    assert stage.cycle(30, fills=old, **late).agreed, "what is listed as executions is made of what was told before"
 
 
 def test_f18_what_was_made_up_for_a_count_is_taken_back_with_the_count() -> None:
