@@ -79,16 +79,23 @@ def _restate(draft: Draft, fill: Fill) -> None:
 
 
 def restate(draft: Draft, claim: Claim, report: OrderReport) -> None:
-    """Takes over the average of a broker that tells of no executions, where it counts just those that we know.
+    """Takes over the average of a broker that tells of no executions, where it counts just what we have booked.
 
-    Which of them was corrected is not told, so each is, to the average. What is less than half a tick may be rounded.
+    Which of it was corrected is not told, so all of it is, to the average. Less than half a tick may be rounded.
     """
     known, order, average = claim.life.executions, claim.life.order, report.average_price
+    made_up = [fill for fill in draft.fold.inferred.values() if fill.order_key == claim.key]
+    quantity = sum((fill.quantity for fill in made_up), known.quantity)
     instrument = draft.books.instruments.get(order.symbol)
-    if average is None or instrument is None or not known.quantity or known.quantity != report.filled:
+    if average is None or instrument is None or not quantity or quantity != report.filled:
         return
-    if abs(EXACT.subtract(EXACT.multiply(average, known.quantity), known.value)) * 2 < instrument.tick * known.quantity:
+    value = sum((EXACT.multiply(fill.quantity, fill.price) for fill in made_up), known.value)
+    if abs(EXACT.subtract(EXACT.multiply(average, quantity), value)) * 2 < instrument.tick * quantity:
         return
+    for fill in made_up:
+        right = attrs.evolve(fill, id=made_up_id("rest", fill.id, f"{average:f}"), price=average)
+        number = made_up_id("superseded", fill.id, f"{average:f}")
+        draft.emit(Superseded(Correction(number, fill, right, fill.time_ns)))
     for id_, one in known.by_id.items():
         if one is not None:
             fill = Fill(

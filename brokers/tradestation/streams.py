@@ -9,6 +9,7 @@ import attrs
 from brokers.account_views import AccountViews
 from brokers.errors import BrokerError
 from brokers.gateway import AccountNews, DoubtNews, LinkNews
+from brokers.guards.lessons import lesson_of_error
 from brokers.tradestation.hub import Hub
 from brokers.tradestation.lines import Lines, ending, one_by_one
 from brokers.tradestation.order_memory import OrderMemory
@@ -148,8 +149,9 @@ class PositionStream(Actor):
         try:
             positions = tuple(await orders.positions(account))
             summary = await orders.summary(account)
-        except BrokerError:
-            pass  # the next change shows it, or the next poll of the books
+        except BrokerError as error:  # the next change shows it, or the next poll of the books
+            host = self.parts.lines.host
+            host.heed(lesson_of_error(error), host.timeline.now_ns())
         else:
             self.parts.hub.tell(account, AccountNews(account, summary, positions, summary.time_ns))
         if self.views.told(account):

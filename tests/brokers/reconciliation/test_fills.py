@@ -273,6 +273,16 @@ def test_f18_an_average_that_was_corrected_unseen_corrects_the_executions_where_
     assert stage.cycle(30, fills=old, **late).agreed, "what is listed as executions is made of what was told before"
 
 
+def test_f18_what_was_made_up_for_a_count_is_corrected_with_its_average() -> None:
+    stage = play(claim(working(K2)), can=UNTOLD)
+    stage.cycle(orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
+    for average in (4502, 4501, 4502):
+        late: dict[str, Any] = {"orders": [told(K2, S.FILLED, 2, average)], "held": [held(2, average)]}
+        assert kinds(stage.cycle(30, **late).events) == ["Superseded"]
+        assert of(stage.position(), stage.average()) == (2, average)
+        assert stage.cycle(30, **late).agreed
+
+
 def test_f18_what_was_made_up_for_a_count_is_taken_back_with_the_count() -> None:
     stage = play(claim(working(K2)), can=UNTOLD)
     stage.cycle(orders=[told(K2, S.FILLED, 2, 4501)], held=[held(2, 4501)])
