@@ -1,6 +1,7 @@
 """Runs a soak and says what came of it: `python -m tests.soak --minutes 20`."""
 
 import json
+import math
 import random
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from tests.soak.weather import Weather
 LOOK_SECONDS: Final = 5.0
 WHOLE_SECONDS: Final = 360.0  # after the last fault: a quota used up lasts five minutes
 FLAT_SECONDS: Final = 120.0
+BACK_SECONDS: Final = 30.0  # within which a process that was killed is back with its sessions; R14 is about the rest
 MOST_IDLE: Final = 0.0005  # of the time without any session that is well
 _SHORT_ROOM: Final = "/tmp"
 
@@ -37,6 +39,7 @@ class Soak:
     lives: list[list[Vitals]] = attrs.field(factory=list)
     looks: int = 0
     idle: int = 0  # looks at which no session was well
+    killed_at: float = -math.inf
     broken: list[str] = attrs.field(factory=list)
 
     async def watch(self) -> None:
@@ -44,9 +47,10 @@ class Soak:
         while True:
             await trio.sleep(LOOK_SECONDS)
             status = await self.person.ask("status")
-            self.looks += 1
-            rows = () if status is None else status["sessions"]
-            self.idle += not any(row["condition"] == "running" and row["rung"] == "full" for row in rows)
+            if trio.current_time() - self.killed_at > BACK_SECONDS:
+                rows = () if status is None else status["sessions"]
+                self.looks += 1
+                self.idle += not any(row["condition"] == "running" and row["rung"] == "full" for row in rows)
             process = self.ground.stage.process
             actors = await self.person.ask("tree")
             if process is not None and self.ground.stage.runs and actors is not None and self.lives:
@@ -59,6 +63,7 @@ class Soak:
 
     async def kill(self) -> None:
         """A power cut, and the next process."""
+        self.killed_at = trio.current_time()
         await self.ground.stage.kill()
         await self.start()
 
