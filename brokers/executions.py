@@ -16,6 +16,8 @@ from brokers.model import Fill, Order
 from runtime.quick import quick
 
 _ZERO: Final = Decimal(0)
+_PLACES: Final = 8  # that an average is told with at the most
+_ROUNDED: Final = Decimal(1).scaleb(-_PLACES)
 _AVERAGE: Final = decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN)
 
 
@@ -104,7 +106,8 @@ def implied_fill(
 ) -> Fill | None:
     """The fill behind a cumulative report of a broker without execution ids; None when the report is not new.
 
-    Its id is made of the order's id and the cumulative quantity, so that the same report never counts twice.
+    Its id is made of the order's id and the cumulative quantity, so that the same report never counts twice. Of all
+    prices that a rounded average may stand for it has the one with the fewest digits.
     """
     if filled <= known.quantity:
         return None
@@ -117,11 +120,21 @@ def implied_fill(
         symbol=order.symbol,
         side=order.side,
         quantity=quantity,
-        price=_AVERAGE.divide(value, quantity),
+        price=_implied_price(value, quantity, filled),
         time_ns=time_ns,
         order_key=order.key,
         broker_order_id=broker_order_id,
     )
+
+
+def _implied_price(value: Decimal, quantity: Decimal, filled: Decimal) -> Decimal:
+    price = _AVERAGE.divide(value, quantity)
+    off = _AVERAGE.divide(EXACT.multiply(filled, _ROUNDED), quantity)
+    for digits in range(_PLACES):
+        near = price.quantize(Decimal((0, (1,), -digits)), context=_AVERAGE)
+        if abs(EXACT.subtract(near, price)) <= off:
+            return near
+    return price
 
 
 def _sums(book: Restatement, ids: Restatement) -> tuple[Decimal, Decimal]:

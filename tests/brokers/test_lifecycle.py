@@ -733,6 +733,26 @@ def test_cumulative_reports_become_fills_whose_ids_repeat_with_the_report() -> N
     assert these(life.state, life.executions.average_price) == (S.FILLED, 4502)
 
 
+@given(
+    tick=st.sampled_from(["0.01", "0.25", "0.03125", "0.0001", "0.1"]).map(Decimal),
+    prints=st.lists(st.tuples(st.integers(1, 5), st.integers(20_000, 30_000)), min_size=1, max_size=8),
+)
+@settings(max_examples=200 * NIGHTLY)
+def test_the_prices_behind_rounded_averages_are_those_that_were_printed(
+    tick: Decimal, prints: list[tuple[int, int]]
+) -> None:
+    known, filled, value = Executions(), Decimal(0), Decimal(0)
+    for lots, ticks in prints:
+        filled, value = filled + lots, value + lots * ticks * tick
+        average = (value / filled).quantize(Decimal("1e-8")).normalize()
+        found = implied_fill(
+            ORDER, known, filled, average, broker="paper", account="A1", broker_order_id="B1", time_ns=0
+        )
+        assert found is not None
+        assert these(found.quantity, found.price) == (lots, ticks * tick)
+        known = known.restated({found.id: Execution(found.quantity, found.price)})
+
+
 # Properties.
 
 
