@@ -10,6 +10,7 @@ from typing import Final
 from brokers.guards.bulkhead import Pool
 from brokers.guards.host import Host
 from brokers.guards.operation import Charge, Kind, Operation, Pause, Usage
+from brokers.guards.pauses import CANCELS, COMMANDS
 from brokers.guards.timeline import SECOND_NS
 from runtime.wire.http_messages import HttpResponse
 
@@ -17,6 +18,7 @@ MOST_AT_ONCE: Final = 8
 LONGEST_WAIT_NS: Final = 60 * SECOND_NS
 WINDOW_NS: Final = 300 * SECOND_NS
 _LONGEST_RESET: Final = 3600  # seconds; a longer one is no time left but something else
+_KINDS: Final = {COMMANDS: Kind.SUBMIT, CANCELS: Kind.CANCEL}
 _QUOTA: Final = b"quota"
 
 
@@ -60,7 +62,8 @@ class Tolls:
     def _operation(self, resource: str) -> Operation:
         if resource not in self._operations:
             charges = (Charge(resource),) if resource in self._limited else ()
-            self._operations[resource] = Operation(resource, Kind.READ, charges, resource, pool=self._pool.name)
+            kind = _KINDS.get(resource, Kind.READ)
+            self._operations[resource] = Operation(resource, kind, charges, resource, pool=self._pool.name)
         return self._operations[resource]
 
 

@@ -110,8 +110,9 @@ async def soak(seconds: float, sessions: int, seed: int, kills: float) -> Mappin
         async with trio.open_nursery() as nursery:
             ground = await Ground.prepare(world, nursery, Path(folder), seed, sessions)
             person = Person(ground)
-            run = Soak(ground, person, Weather(ground, random.Random(f"{seed}/weather"), person.restart, _never, kills))
-            run.weather.kill = run.kill
+            chance = random.Random(f"{seed}/weather")
+            weather = Weather(ground, chance, person.restart, lambda: run.kill(), kills)  # noqa: PLW0108 - made below
+            run = Soak(ground, person, weather)
             try:
                 await _play(run, seconds)
                 await ground.stage.end()
@@ -120,10 +121,6 @@ async def soak(seconds: float, sessions: int, seed: int, kills: float) -> Mappin
                 await ground.stage.end()
             nursery.cancel_scope.cancel(reason="the soak is over")
     return record
-
-
-async def _never() -> None:
-    """Until there is a daemon nothing can be killed."""
 
 
 async def _play(run: Soak, seconds: float) -> None:

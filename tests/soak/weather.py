@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Final
 
 import attrs
@@ -60,6 +59,5 @@ class Weather:
     def calm(self) -> None:
         """Nothing goes wrong any more."""
         for emulator in self.ground.emulators.values():
-            off = partial(emulator.faults.off)
             for one in WIRE:
-                off(one.name)
+                emulator.faults.off(one.name)

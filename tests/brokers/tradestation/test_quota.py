@@ -11,6 +11,7 @@ import trio
 from brokers.guards.errors import GuardRefused
 from brokers.guards.host import Host
 from brokers.guards.limits import Window
+from brokers.guards.pauses import CANCELS, COMMANDS
 from brokers.guards.timeline import SECOND_NS
 from brokers.tokens.credentials import LoginId
 from brokers.tokens.reader import TokenReader
@@ -23,7 +24,7 @@ from runtime.wire.http_messages import HttpResponse
 from runtime.wire.secret import Secret
 
 SPENT = b'{"Error":"Forbidden","Message":"Quota Exceeded"}'
-LIMITED, FREE = "balances", "commands"  # one with a window of its own at the host, one without
+LIMITED, FREE = "balances", "user"  # one with a window of its own at the host, one without
 
 
 def tolls(world: SimulatedWorld) -> tuple[Tolls, Host]:
@@ -42,6 +43,21 @@ async def paid(gate: Tolls, resource: str) -> float:
     begun = trio.current_time()
     async with gate.pay(resource):
         return trio.current_time() - begun
+
+
+def test_b23_an_order_is_not_held_back_until_its_quota_is_free_and_a_cancel_is() -> None:
+    async def play(world: SimulatedWorld) -> tuple[float, float]:
+        gate, _ = tolls(world)
+        for resource in (COMMANDS, CANCELS):
+            await heeded(gate, resource, answer(429, retry="7"))
+        begun = trio.current_time()
+        with pytest.raises(GuardRefused):
+            await paid(gate, COMMANDS)
+        return trio.current_time() - begun, await paid(gate, CANCELS)
+
+    refused_after, waited = simulate(play, seed=1).unwrap()
+    assert refused_after == 0
+    assert waited == pytest.approx(7)
 
 
 async def heeded(gate: Tolls, resource: str, told: HttpResponse) -> None:
