@@ -36,9 +36,8 @@ class EverythingRecorded(Invariant):
         self._held_up = False
         self._lasting = 0  # strikes that go on
         self._lost = 0  # records that the journal says it did not take
-        self._cut = (
-            math.inf
-        )  # when a life was cut off last; its tasks may take their time to end, on a frozen machine too
+        # When a life was cut off last; its tasks may take their time to end, on a frozen machine too.
+        self._cut = math.inf
 
     def struck(self, strike: Strike) -> None:
         """What is in memory waits while the process stands still, or the disk takes nothing, and dies with it."""
